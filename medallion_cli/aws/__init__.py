@@ -1,0 +1,1 @@
+"""The only boto3 and driver imports: one small module a service."""

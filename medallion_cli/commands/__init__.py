@@ -1,0 +1,1 @@
+"""One module a command group: parse options, call one operation, show."""

@@ -1,0 +1,48 @@
+"""What operations say while they act; the console draws them, tests compare them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Started:
+    """A step began."""
+
+    step: str
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """A step moved on: `done` of `total` units (total None: unknown)."""
+
+    step: str
+    done: float
+    total: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A step ended well; `detail` says with what."""
+
+    step: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A step ended badly; the operation goes on or raises right after."""
+
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something worth a line."""
+
+    text: str
+
+
+Event = Started | Progressed | Finished | Failed | Noted

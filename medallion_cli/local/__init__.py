@@ -1,0 +1,1 @@
+"""The embedded AWS: real engines behind the AWS APIs, on loopback."""

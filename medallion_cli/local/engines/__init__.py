@@ -1,0 +1,1 @@
+"""The processes behind the APIs: MariaDB, PostgreSQL, Spark."""

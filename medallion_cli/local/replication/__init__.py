@@ -1,0 +1,1 @@
+"""Snapshot, binlog decoding and DMS-shaped Parquet."""

@@ -1,0 +1,1 @@
+"""What each command does: plan into dataclasses, execute as a stream of events."""

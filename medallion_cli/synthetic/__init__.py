@@ -1,0 +1,1 @@
+"""The synthetic data generator and the source functions; shared by seed and the Lambda."""
