@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS products (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS customers (
-  customer_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+  customer_id BIGINT NOT NULL AUTO_INCREMENT,
   email VARCHAR(255) NOT NULL,
   first_name VARCHAR(80) NOT NULL,
   last_name VARCHAR(80) NOT NULL,
@@ -52,8 +52,8 @@ CREATE TABLE IF NOT EXISTS customers (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS addresses (
-  address_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-  customer_id BIGINT UNSIGNED NOT NULL,
+  address_id BIGINT NOT NULL AUTO_INCREMENT,
+  customer_id BIGINT NOT NULL,
   kind ENUM('billing','shipping') NOT NULL,
   line1 VARCHAR(200) NOT NULL,
   line2 VARCHAR(200) NULL,
@@ -67,9 +67,9 @@ CREATE TABLE IF NOT EXISTS addresses (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS orders (
-  order_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-  customer_id BIGINT UNSIGNED NOT NULL,
-  shipping_address_id BIGINT UNSIGNED NULL,
+  order_id BIGINT NOT NULL AUTO_INCREMENT,
+  customer_id BIGINT NOT NULL,
+  shipping_address_id BIGINT NULL,
   status ENUM('pending','paid','shipped','delivered','cancelled','returned') NOT NULL DEFAULT 'pending',
   ordered_at DATETIME(6) NOT NULL,
   note VARCHAR(500) NULL,
@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS orders (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS order_items (
-  order_id BIGINT UNSIGNED NOT NULL,
+  order_id BIGINT NOT NULL,
   line_no SMALLINT UNSIGNED NOT NULL,
   product_id INT UNSIGNED NOT NULL,
   quantity SMALLINT UNSIGNED NOT NULL,
@@ -93,8 +93,8 @@ CREATE TABLE IF NOT EXISTS order_items (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS payments (
-  payment_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-  order_id BIGINT UNSIGNED NOT NULL,
+  payment_id BIGINT NOT NULL AUTO_INCREMENT,
+  order_id BIGINT NOT NULL,
   method ENUM('card','transfer','wallet','cash') NOT NULL,
   status ENUM('authorised','captured','refunded','failed') NOT NULL,
   amount DECIMAL(12,2) NOT NULL,

@@ -1,0 +1,181 @@
+"""The shape of `configs/pipeline.yaml`, and how YAML files are read: unknown keys refused, errors with file, line and key."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from medallion_cli.errors import UsageError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+CLEANING = ("trim", "lower", "upper", "null_if_empty")
+
+
+class Entry(BaseModel):
+    """Base of everything read from YAML."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
+
+
+class SourceEntry(Entry):
+    """The source database."""
+
+    schema_: Name = Field(alias="schema")
+    ddl: str
+    time_zone: str = "UTC"
+
+
+class CalendarEntry(Entry):
+    """First and last day of dim_date."""
+
+    from_: date = Field(alias="from")
+    to: date
+
+
+class BusinessEntry(Entry):
+    """What the numbers mean."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True, frozen=True)
+
+    time_zone: str = "UTC"
+    currency: str = "EUR"
+    sales_statuses: list[str] = []
+    calendar: CalendarEntry | None = None
+
+    @field_validator("time_zone")
+    @classmethod
+    def known_zone(cls, value: str) -> str:
+        """IANA names only, as Spark and Redshift take them."""
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone {value!r}") from error
+        return value
+
+
+class ExpectationEntry(Entry):
+    """A row rule."""
+
+    expression: str
+    on_fail: Literal["warn", "drop", "quarantine", "fail"] = "warn"
+
+
+class TableEntry(Entry):
+    """A source table; columns come from the DDL."""
+
+    key: list[Name] = []
+    clean: dict[Name, list[Literal["trim", "lower", "upper", "null_if_empty"]]] = {}
+    expectations: dict[Name, ExpectationEntry] = {}
+
+
+class LookupEntry(Entry):
+    """A surrogate key looked up in a dimension."""
+
+    dimension: Name
+    on: dict[Name, Name]
+    as_of: Name
+
+
+class ModelEntry(Entry):
+    """A gold model."""
+
+    kind: Literal["copy", "upsert", "scd2", "refresh"]
+    key: list[Name] = []
+    surrogate: Name | None = None
+    source: Name | None = Field(default=None, alias="from")
+    inputs: dict[Name, str] = {}
+    lookups: dict[Name, LookupEntry] = {}
+
+    @model_validator(mode="after")
+    def complete(self) -> Self:
+        """Each kind has what it needs."""
+        if self.kind != "copy" and not self.key:
+            raise ValueError(f"a model of kind {self.kind} needs a key")
+        if self.kind in ("upsert", "scd2") and not self.inputs:
+            raise ValueError(f"a model of kind {self.kind} needs inputs")
+        if self.kind == "scd2" and not self.surrogate:
+            raise ValueError("a model of kind scd2 needs a surrogate")
+        if (self.kind == "refresh") != (self.source is not None):
+            raise ValueError("`from` names the fact of a refresh model, and only of that")
+        return self
+
+
+class PipelineFile(Entry):
+    """The file."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,19}$")]
+    source: SourceEntry
+    business: BusinessEntry = BusinessEntry()
+    tables: dict[Name, TableEntry] = Field(min_length=1)
+    models: dict[Name, ModelEntry] = {}
+
+    @model_validator(mode="after")
+    def references(self) -> Self:
+        """Lookups and refreshes name earlier models, so that merging in order is right."""
+        seen: dict[str, str] = {}
+        for name, model in self.models.items():
+            for column, lookup in model.lookups.items():
+                if seen.get(lookup.dimension) != "scd2":
+                    raise ValueError(f"models.{name}.lookups.{column}: no earlier scd2 model {lookup.dimension}")
+            if model.source is not None and seen.get(model.source) not in ("upsert", "copy"):
+                raise ValueError(f"models.{name}.from: no earlier upsert model {model.source}")
+            seen[name] = model.kind
+        return self
+
+    @classmethod
+    def read(cls, path: Path) -> PipelineFile:
+        """Parses `path`."""
+        return parse(cls, path)
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def parse(kind: type[T], path: Path, overrides: dict[str, Any] | None = None) -> T:
+    """Reads a YAML file into `kind`; UsageError says file, line and dotted key of the first fault."""
+    document = read_yaml(path)
+    try:
+        return kind.model_validate({**document, **(overrides or {})})
+    except ValidationError as error:
+        first = error.errors()[0]
+        dotted = ".".join(str(part) for part in first["loc"])
+        line = _line_of(path, first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        at = f"{path.name}:{line}: {dotted}" if dotted else f"{path.name}"
+        raise UsageError(f"{at}: {message}", hint=f"edit {path}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; UsageError with the line when it is not YAML or not a mapping."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise UsageError(f"{path.name}{line}: not valid YAML: {problem}", hint=f"edit {path}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{path.name}: expected a mapping of keys", hint=f"edit {path}")
+    return document
+
+
+def _line_of(path: Path, location: tuple[int | str, ...]) -> int:
+    """The line of the deepest part of `location` that stands in the file."""
+    node = yaml.compose(path.read_text(encoding="utf-8"))
+    line = 1
+    for part in location:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = (node.value[part], node.value[part])
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
