@@ -78,7 +78,7 @@ class LookupEntry(Entry):
     """A surrogate key looked up in a dimension."""
 
     dimension: Name
-    on: dict[Name, Name]
+    on: dict[Name, Name] = Field(alias="match")
     as_of: Name
 
 
