@@ -1,0 +1,121 @@
+"""The command tree, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medallion_cli import __version__
+from medallion_cli.commands import data, observe, provision
+from medallion_cli.commands import demo as demo_commands
+from medallion_cli.commands import local as local_commands
+from medallion_cli.commands.context import Invocation
+from medallion_cli.console import Terminal
+from medallion_cli.errors import MedallionError
+
+app = typer.Typer(
+    name="medallion",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Stand up and operate a medallion data warehouse: MySQL, change data capture, bronze, silver, gold, dashboards.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"medallion {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    env: Annotated[str, typer.Option("--env", "-e", envvar="MEDALLION_ENV", help="configs/<ENV>.yaml")] = "local",
+    project: Annotated[
+        Path | None,
+        typer.Option("--project", "-p", envvar="MEDALLION_PROJECT", help="Folder of your own pipeline."),
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks.")] = False,
+    region: Annotated[str | None, typer.Option("--region", help="Overrides the environment's region.")] = None,
+    profile: Annotated[str | None, typer.Option("--profile", help="AWS profile.")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that every command takes (before or after its name)."""
+    if output not in ("table", "json"):
+        raise typer.BadParameter("table or json", param_hint="--output")
+    terminal = Terminal(output="json" if output == "json" else "table", quiet=quiet)
+    context.obj = Invocation(env, project, terminal, debug, {"region": region, "profile": profile})
+
+
+provision.register(app)
+data.register(app)
+observe.register(app)
+app.add_typer(local_commands.app, name="local")
+demo_commands.register(app)
+
+
+GLOBAL_FLAGS = {"--quiet", "-q", "--debug"}
+GLOBAL_VALUES = {"--env", "-e", "--project", "-p", "--output", "-o", "--region", "--profile"}
+
+
+def _globals_first(arguments: list[str]) -> list[str]:
+    """Moves the global options in front of the command, so that they are taken everywhere."""
+    front: list[str] = []
+    rest: list[str] = []
+    queue = list(arguments)
+    while queue:
+        word = queue.pop(0)
+        if word == "--":
+            return [*front, *rest, word, *queue]
+        if word in GLOBAL_FLAGS or word.partition("=")[0] in GLOBAL_VALUES and "=" in word:
+            front.append(word)
+        elif word in GLOBAL_VALUES and queue:
+            front += [word, queue.pop(0)]
+        else:
+            rest.append(word)
+    return [*front, *rest]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits with its code: 0 done, 1 failed, 2 wrong usage, 3 a check found something."""
+    words = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(_globals_first(words)))
+
+
+def _run(words: list[str]) -> int:
+    import click
+
+    command: Any = typer.main.get_command(app)
+    try:
+        result = command.main(words, prog_name="medallion", standalone_mode=False)
+    except MedallionError as error:
+        if "--debug" in words:
+            raise
+        Terminal().error(error)
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        typer.echo(error.format_message())
+        return 2
+    except click.UsageError as error:
+        context = error.ctx.command_path if error.ctx else "medallion"
+        Terminal().error(MedallionError(error.format_message(), hint=f"{context} --help"))
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        Terminal().say("interrupted; type the same command to go on", None)
+        return 130
+    except BrokenPipeError:
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    main()

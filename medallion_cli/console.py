@@ -1,0 +1,214 @@
+"""The only owner of the terminal: data goes to stdout, talk to stderr; plain lines when nobody watches."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+from rich.text import Text
+
+from medallion_cli.errors import MedallionError
+from medallion_cli.events import Event, Failed, Finished, Noted, Progressed, Started
+
+Output = Literal["table", "json"]
+T = TypeVar("T")
+
+
+@dataclass
+class Terminal:
+    """What one invocation writes; `output` json means one document on stdout and nothing else there."""
+
+    output: Output = "table"
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        self.out = Console(file=sys.stdout, highlight=False, soft_wrap=False)
+        self.err = Console(file=sys.stderr, highlight=False)
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether stdout carries one JSON document."""
+        return self.output == "json"
+
+    def document(self, value: object) -> None:
+        """One JSON document on stdout; decimals as strings, timestamps as ISO 8601."""
+        sys.stdout.write(json.dumps(value, default=_encode, ensure_ascii=False, indent=2) + "\n")
+
+    def rows(self, title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table on stdout; numbers to the right."""
+        rows = [tuple(row) for row in rows]
+        grid = Grid(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        for index, name in enumerate(columns):
+            numeric = all(isinstance(row[index], int | float | Decimal | None) for row in rows) and bool(rows)
+            grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            grid.add_row(*(_cell(value) for value in row))
+        self.out.print(grid)
+
+    def line(self, text: str = "", style: str | None = None) -> None:
+        """One line of result on stdout."""
+        self.out.print(text, style=style, markup=False)
+
+    def print(self, renderable: object) -> None:
+        """Anything rich can draw, on stdout."""
+        self.out.print(renderable)
+
+    def say(self, text: str, style: str | None = "dim") -> None:
+        """One line of talk on stderr."""
+        if not self.quiet:
+            self.err.print(text, style=style, markup=False)
+
+    def error(self, error: MedallionError) -> None:
+        """At most two lines: what and where; the next command."""
+        message = " ".join(str(error).split())
+        self.err.print(Text.assemble(("error ", "bold red"), message), soft_wrap=True)
+        if error.hint:
+            self.err.print(Text.assemble(("  try ", "dim"), " ".join(error.hint.split())), soft_wrap=True)
+
+    def follow(self, events: Generator[Event, None, T]) -> T:
+        """Draws an operation's events until it ends and returns its result."""
+        view = _Live(self.err) if self.err.is_terminal and not self.quiet else _Plain(self)
+        with view:
+            while True:
+                try:
+                    view.show(next(events))
+                except StopIteration as stop:
+                    return stop.value  # type: ignore[no-any-return]
+
+
+class _Plain:
+    """Events as lines: for logs, pipes and tests."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.began: dict[str, float] = {}
+        self.spoke: dict[str, float] = {}
+
+    def __enter__(self) -> _Plain:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        """One line an event; progress at most every five seconds a step."""
+        now = time.monotonic()
+        match event:
+            case Started(step):
+                self.began[step] = self.spoke[step] = now
+            case Progressed(step, done, total, unit):
+                if now - self.spoke.get(step, 0.0) >= 5:
+                    self.spoke[step] = now
+                    of = f" of {total:,.0f}" if total else ""
+                    self.terminal.say(f"  {step}: {done:,.0f}{of} {unit}".rstrip())
+            case Finished(step, detail):
+                self.terminal.say(f"✓ {step}{_tail(detail)} {_took(self.began, step)}".rstrip(), None)
+            case Failed(step, reason):
+                self.terminal.say(f"✗ {step}: {reason}", "red")
+            case Noted(text):
+                self.terminal.say(text)
+
+
+class _Live:
+    """Events as spinners and bars that turn into finished lines."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self.tasks: dict[str, TaskID] = {}
+        self.began: dict[str, float] = {}
+
+    def __enter__(self) -> _Live:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def show(self, event: Event) -> None:
+        """Moves the bars and prints what has ended."""
+        match event:
+            case Started(step):
+                self._task(step)
+            case Progressed(step, done, total, unit):
+                self.progress.update(self._task(step), completed=int(done), total=total, unit=unit)
+            case Finished(step, detail):
+                self._end(step)
+                took = _took(self.began, step)
+                self.console.print(
+                    Text.assemble(("✓ ", "green"), step, (_tail(detail), "dim"), (f" {took}", "dim"))
+                )
+            case Failed(step, reason):
+                self._end(step)
+                self.console.print(Text.assemble(("✗ ", "red"), f"{step}: {reason}"))
+            case Noted(text):
+                self.console.print(Text(text, style="dim"))
+
+    def _task(self, step: str) -> TaskID:
+        if step not in self.tasks:
+            self.began[step] = time.monotonic()
+            self.tasks[step] = self.progress.add_task(step, total=None, unit="")
+        return self.tasks[step]
+
+    def _end(self, step: str) -> None:
+        if (task := self.tasks.pop(step, None)) is not None:
+            self.progress.remove_task(task)
+
+
+def _tail(detail: str) -> str:
+    return f": {detail}" if detail else ""
+
+
+def _took(began: dict[str, float], step: str) -> str:
+    started = began.get(step)
+    return f"({time.monotonic() - started:.1f} s)" if started is not None else ""
+
+
+def _cell(value: object) -> Text:
+    match value:
+        case None:
+            return Text("–", style="dim")
+        case bool():
+            return Text("yes" if value else "no", style="green" if value else "red")
+        case int():
+            return Text(f"{value:,}")
+        case Decimal():
+            return Text(f"{value:,}")
+        case datetime():
+            return Text(value.isoformat(sep=" ", timespec="seconds"))
+        case _:
+            return Text(str(value))
+
+
+def _encode(value: object) -> Any:
+    match value:
+        case Decimal():
+            return str(value)
+        case datetime():
+            return value.isoformat()
+        case date():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return asdict(value)
+        case _:
+            return str(value)
