@@ -82,6 +82,14 @@ class Model:
         facts += [[(i.table, i.touches) for i in self.inputs], [(k.column, k.as_of) for k in self.lookups]]
         return _digest(facts)
 
+    @cached_property
+    def checked(self) -> tuple[GoldColumn, ...]:
+        """The columns that verification compares, in order: all of gold's but the run column."""
+        surrogate = [GoldColumn(self.surrogate, "BIGINT")] if self.surrogate else []
+        history = list(zip(SCD2_COLUMNS, ("INTEGER", "TIMESTAMP", "TIMESTAMP", "BOOLEAN"), strict=True))
+        extra = [GoldColumn(n, t) for n, t in history] if self.kind == "scd2" else []
+        return (*surrogate, *self.columns, *extra, *(GoldColumn(k.column, "BIGINT") for k in self.lookups))
+
     @property
     def staged(self) -> bool:
         """Whether Spark stages rows for it (a refresh model is computed in the warehouse)."""
@@ -266,14 +274,17 @@ def _model_document(model: Model) -> dict[str, Any]:
         "select": model.select,
         "select_hash": model.select_hash,
         "inputs": [vars(i) for i in model.inputs],
-        "columns": [
-            {"name": c.name, "redshift": c.redshift, "spark": c.spark, "canonical": c.canonical}
-            for c in model.columns
-        ],
+        "columns": [_gold_document(c) for c in model.columns],
+        "checked": [_gold_document(c) for c in model.checked],
         "lookups": [vars(look) for look in model.lookups],
         "surrogate": model.surrogate,
         "from": model.source,
     }
+
+
+def _gold_document(column: GoldColumn) -> dict[str, Any]:
+    canonical = column.canonical
+    return {"name": column.name, "redshift": column.redshift, "spark": column.spark, "canonical": canonical}
 
 
 def _digest(facts: object) -> str:

@@ -1,0 +1,90 @@
+"""Step Functions: executions of the one state machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medallion_cli.aws.session import Target
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution; its name is the run id."""
+
+    run_id: str
+    arn: str
+    status: str  # RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED
+    started_at: datetime
+    stopped_at: datetime | None
+    input: dict[str, Any]
+    output: dict[str, Any]
+    error: str
+    cause: str
+
+    @property
+    def seconds(self) -> float:
+        """How long it took (so far)."""
+        end = self.stopped_at or datetime.now(self.started_at.tzinfo)
+        return (end - self.started_at).total_seconds()
+
+
+class StateMachine:
+    """The state machine of one environment."""
+
+    def __init__(self, target: Target, outputs: dict[str, str]) -> None:
+        self.client = target.client("stepfunctions")
+        self.arn = outputs["StateMachineArn"]
+
+    def start(self, run_id: str, document: dict[str, str | list[str]]) -> str:
+        """Starts a run; the execution's ARN."""
+        started = self.client.start_execution(
+            stateMachineArn=self.arn, name=run_id, input=json.dumps(document, sort_keys=True)
+        )
+        return str(started["executionArn"])
+
+    def execution(self, arn: str) -> Execution:
+        """One execution."""
+        return _execution(self.client.describe_execution(executionArn=arn))
+
+    def running(self) -> list[Execution]:
+        """Those in flight, oldest first."""
+        found = self.client.list_executions(stateMachineArn=self.arn, statusFilter="RUNNING")["executions"]
+        return sorted((self.execution(e["executionArn"]) for e in found), key=lambda e: e.started_at)
+
+    def last(self) -> Execution | None:
+        """The newest one."""
+        found = self.client.list_executions(stateMachineArn=self.arn, maxResults=100)["executions"]
+        newest = max(found, key=lambda e: e["startDate"], default=None)
+        return self.execution(newest["executionArn"]) if newest else None
+
+    def entered(self, arn: str, after: int = 0) -> list[tuple[int, str]]:
+        """(event id, state) of the states entered after event `after`, in order."""
+        pages = self.client.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [
+            (event["id"], event["stateEnteredEventDetails"]["name"])
+            for page in pages
+            for event in page["events"]
+            if event["id"] > after and "stateEnteredEventDetails" in event
+        ]
+
+    def stop(self, arn: str, cause: str) -> None:
+        """Aborts an execution."""
+        self.client.stop_execution(executionArn=arn, error="Medallion.Stopped", cause=cause)
+
+
+def _execution(found: dict[str, Any]) -> Execution:
+    return Execution(
+        run_id=found["name"],
+        arn=found["executionArn"],
+        status=found["status"],
+        started_at=found["startDate"],
+        stopped_at=found.get("stopDate"),
+        input=json.loads(found.get("input") or "{}"),
+        output=json.loads(found.get("output") or "{}"),
+        error=found.get("error", ""),
+        cause=found.get("cause", ""),
+    )

@@ -1,0 +1,109 @@
+"""DMS: one replication task and its S3 endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medallion_cli.aws.session import Target
+
+LOADED = "Table completed"  # DMS's TableState once a full load has ended
+
+
+@dataclass(frozen=True)
+class TableStatistics:
+    """DMS's counters of one table since its last full load; rows."""
+
+    schema: str
+    table: str
+    state: str
+    full_load_rows: int
+    inserts: int
+    updates: int
+    deletes: int
+    last_change: datetime | None
+
+    @property
+    def changes(self) -> int:
+        """Inserts, updates and deletes captured."""
+        return self.inserts + self.updates + self.deletes
+
+
+@dataclass(frozen=True)
+class Task:
+    """A replication task as DMS describes it."""
+
+    arn: str
+    status: str
+    stop_reason: str
+    message: str
+    started: bool  # whether it ever ran: the first start must be start-replication
+
+
+class Replication:
+    """The replication task of one environment."""
+
+    def __init__(self, target: Target, outputs: dict[str, str]) -> None:
+        self.client = target.client("dms")
+        self.arn = outputs["ReplicationTaskArn"]
+        self.target_endpoint = outputs["TargetEndpointArn"]
+
+    def task(self) -> Task:
+        """The task now."""
+        found = self.client.describe_replication_tasks(
+            Filters=[{"Name": "replication-task-arn", "Values": [self.arn]}], WithoutSettings=True
+        )["ReplicationTasks"][0]
+        return Task(
+            arn=self.arn,
+            status=found["Status"],
+            stop_reason=found.get("StopReason", ""),
+            message=found.get("LastFailureMessage", ""),
+            started=found.get("ReplicationTaskStartDate") is not None,
+        )
+
+    def tables(self) -> list[TableStatistics]:
+        """Statistics of every table, the heartbeat included."""
+        found: list[dict[str, Any]] = []
+        marker: dict[str, str] = {}
+        while True:
+            page = self.client.describe_table_statistics(ReplicationTaskArn=self.arn, MaxRecords=500, **marker)
+            found += page["TableStatistics"]
+            if not page.get("Marker"):
+                return [_statistics(entry) for entry in found]
+            marker = {"Marker": page["Marker"]}
+
+    def generation(self) -> str:
+        """The folder that the S3 endpoint writes to."""
+        found = self.client.describe_endpoints(
+            Filters=[{"Name": "endpoint-arn", "Values": [self.target_endpoint]}]
+        )["Endpoints"][0]
+        return str(found["S3Settings"]["BucketFolder"])
+
+    def write_generation(self, generation: str) -> None:
+        """Points the S3 endpoint to a new folder; the task must be stopped."""
+        self.client.modify_endpoint(
+            EndpointArn=self.target_endpoint, S3Settings={"BucketFolder": generation}, ExactSettings=False
+        )
+
+    def start(self, how: str) -> None:
+        """`start-replication` (only ever first), `resume-processing` or `reload-target`."""
+        self.client.start_replication_task(ReplicationTaskArn=self.arn, StartReplicationTaskType=how)
+
+    def stop(self) -> None:
+        """Asks the task to stop; it goes through `stopping`."""
+        self.client.stop_replication_task(ReplicationTaskArn=self.arn)
+
+
+def _statistics(entry: dict[str, Any]) -> TableStatistics:
+    return TableStatistics(
+        schema=entry["SchemaName"],
+        table=entry["TableName"],
+        state=entry.get("TableState", ""),
+        full_load_rows=entry.get("FullLoadRows", 0),
+        inserts=entry.get("Inserts", 0),
+        updates=entry.get("Updates", 0),
+        deletes=entry.get("Deletes", 0),
+        last_change=entry.get("LastUpdateTime"),
+    )

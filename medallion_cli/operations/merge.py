@@ -1,0 +1,60 @@
+"""Merge: loads the staged rows of a run and merges them into gold, as the state machine does."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from medallion_cli.errors import MedallionError, UsageError
+from medallion_cli.events import Event, Finished, Started
+from medallion_cli.operations.run import read_step
+
+if TYPE_CHECKING:
+    from medallion_cli.aws.session import Target
+    from medallion_cli.aws.warehouse import Warehouse
+    from medallion_cli.spec import Pipeline
+
+
+def merge(
+    target: Target,
+    outputs: dict[str, str],
+    pipeline: Pipeline,
+    warehouse: Warehouse,
+    model: str | None,
+    run_id: str | None,
+) -> Generator[Event, None, list[dict[str, Any]]]:
+    """COPYs what `run_id` (default: the newest staged run) staged and calls gold.merge_run; rows of etl.load."""
+    if model is not None:
+        pipeline.model(model)
+    run_id = run_id or _last_staged(target, outputs)
+    step = read_step(target, outputs, run_id, "silver_to_gold")
+    if step is None:
+        raise UsageError(f"no staged run {run_id!r}", hint="medallion run --layer gold")
+    loaded = {row[0] for row in warehouse.execute("SELECT model FROM etl.load WHERE run_id = :run_id", {"run_id": run_id}).rows}
+    yield Started("copy")
+    pending = [batch for batch in step["load_batches"] if _models_of(batch, step) - loaded]
+    for batch in pending:
+        warehouse.batch(batch)
+    yield Finished("copy", f"{len(pending)} batches")
+    yield Started("merge")
+    warehouse.execute("CALL gold.merge_run(:run_id, :models)", {"run_id": run_id, "models": model or "all"})
+    rows = warehouse.execute(
+        "SELECT model, staged_rows, inserted, updated, deleted FROM etl.load WHERE run_id = :run_id ORDER BY model",
+        {"run_id": run_id},
+    )
+    yield Finished("merge", f"{len(rows.rows)} models of {run_id}")
+    return [dict(zip(("model", "staged_rows", "inserted", "updated", "deleted"), row, strict=True)) for row in rows.rows]
+
+
+def _models_of(batch: list[str], step: dict[str, Any]) -> set[str]:
+    return {m["model"] for m in step["models"] if any(f"staging.{m['model']}" in sql for sql in batch)}
+
+
+def _last_staged(target: Target, outputs: dict[str, str]) -> str:
+    from medallion_cli.aws.s3 import folders
+
+    for run_id in sorted(folders(target, outputs["ArtifactsBucket"], "runs/"), reverse=True):
+        step = read_step(target, outputs, run_id, "silver_to_gold")
+        if step and step["models"]:
+            return run_id
+    raise MedallionError("no run has staged anything yet", hint="medallion run")

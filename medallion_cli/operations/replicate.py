@@ -1,0 +1,187 @@
+"""Replication: start, stop, reload as a new generation, and catching up with the moment of asking."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medallion_cli.aws.replication import LOADED, Replication, TableStatistics
+from medallion_cli.errors import MedallionError
+from medallion_cli.events import Event, Finished, Noted, Progressed, Started
+
+if TYPE_CHECKING:
+    from medallion_cli.aws.session import Target
+    from medallion_cli.settings import Settings
+
+HEARTBEAT = ("medallion", "heartbeat")
+PATIENCE = 900.0  # seconds for DMS to change its state
+
+
+@dataclass(frozen=True)
+class ReplicationStatus:
+    """What replication is doing."""
+
+    status: str
+    generation: str
+    stop_reason: str
+    message: str
+    tables: list[TableStatistics]
+
+    @property
+    def loaded(self) -> bool:
+        """Whether every table's full load is complete."""
+        return bool(self.tables) and all(table.state == LOADED for table in self.tables)
+
+
+def status(target: Target, outputs: dict[str, str]) -> ReplicationStatus:
+    """Replication now, the heartbeat table left out."""
+    replication = Replication(target, outputs)
+    task = replication.task()
+    tables = [t for t in replication.tables() if (t.schema, t.table) != HEARTBEAT]
+    return ReplicationStatus(task.status, replication.generation(), task.stop_reason, task.message, tables)
+
+
+def start(target: Target, outputs: dict[str, str], settings: Settings) -> Iterator[Event]:
+    """Starts or resumes the task, as its state asks for, and waits until it runs and has loaded every table."""
+    replication = Replication(target, outputs)
+    task = replication.task()
+    if task.status in ("stopping", "starting", "creating", "modifying"):
+        _await(replication, ("ready", "stopped", "failed", "running"), settings)
+        task = replication.task()
+    if task.status != "running":
+        how = "resume-processing" if task.started else "start-replication"
+        yield Started("replication")
+        replication.start(how)
+        _await(replication, ("running",), settings)
+        yield Finished("replication", "resumed" if task.started else "started")
+    yield from _loaded(replication, settings)
+
+
+def stop(target: Target, outputs: dict[str, str], settings: Settings) -> Iterator[Event]:
+    """Stops the task; what it has captured is flushed to bronze first."""
+    replication = Replication(target, outputs)
+    if replication.task().status not in ("running", "starting"):
+        yield Noted(f"replication is {replication.task().status}")
+        return
+    yield Started("replication")
+    replication.stop()
+    _await(replication, ("stopped", "failed"), settings)
+    yield Finished("replication", "stopped")
+
+
+def reload(target: Target, outputs: dict[str, str], settings: Settings) -> Iterator[Event]:
+    """Loads every table again as a new generation: a snapshot, in which an absent key is a delete."""
+    replication = Replication(target, outputs)
+    if not replication.task().started:
+        raise MedallionError("replication has never run: nothing to reload", hint="medallion replicate start")
+    yield from stop(target, outputs, settings)
+    generation = next_generation(replication.generation())
+    yield Started(f"generation {generation}")
+    replication.write_generation(generation)
+    replication.start("reload-target")
+    _await(replication, ("running",), settings)
+    yield from _loaded(replication, settings)
+    yield Finished(f"generation {generation}", "loaded")
+
+
+def next_generation(generation: str) -> str:
+    """g0001 → g0002: names sort as text."""
+    match = re.fullmatch(r"g(\d{4,})", generation)
+    if match is None:
+        raise MedallionError(f"the S3 endpoint writes to {generation!r}, which is not a generation (g0001 …)")
+    return f"g{int(match.group(1)) + 1:04d}"
+
+
+def catch_up(
+    target: Target, outputs: dict[str, str], settings: Settings
+) -> Generator[Event, None, list[TableStatistics]]:
+    """Brings bronze to the moment of asking; returns each table's counts of what arrived since.
+
+    A heartbeat row is written at the source. DMS starts a table's batch with its first change and writes it at most one
+    batch interval later, so once a heartbeat file has appeared after the row was committed, one more interval is enough
+    for every change before it, in every table.
+    """
+    replication = Replication(target, outputs)
+    before = {(t.schema, t.table): t for t in replication.tables()}
+    yield from start(target, outputs, settings)
+    yield Started("bronze")
+    seen = _heartbeat_files(target, outputs, replication.generation())
+    _heartbeat(target, outputs)
+    deadline = time.monotonic() + PATIENCE
+    while not _heartbeat_files(target, outputs, replication.generation()) - seen:
+        _running(replication)
+        if time.monotonic() > deadline:
+            raise MedallionError("the heartbeat did not reach bronze", hint="medallion replicate status")
+        time.sleep(min(settings.batch_seconds / 4, 5))
+    time.sleep(settings.batch_seconds * 1.2)
+    tables = [_since(table, before.get((table.schema, table.table))) for table in replication.tables()]
+    moved = [t for t in tables if (t.schema, t.table) != HEARTBEAT]
+    total = sum(t.changes + t.full_load_rows for t in moved)
+    yield Finished("bronze", f"{total:,} rows arrived")
+    return moved
+
+
+def _since(now: TableStatistics, before: TableStatistics | None) -> TableStatistics:
+    if before is None or before.full_load_rows > now.full_load_rows or before.inserts > now.inserts:
+        return now
+    return TableStatistics(
+        now.schema,
+        now.table,
+        now.state,
+        now.full_load_rows - before.full_load_rows,
+        now.inserts - before.inserts,
+        now.updates - before.updates,
+        now.deletes - before.deletes,
+        now.last_change,
+    )
+
+
+def _heartbeat(target: Target, outputs: dict[str, str]) -> None:
+    from medallion_cli.aws.source import Source
+
+    Source(target, outputs["SourceFunctionName"]).call("heartbeat", token=uuid.uuid4().hex)
+
+
+def _heartbeat_files(target: Target, outputs: dict[str, str], generation: str) -> set[str]:
+    from medallion_cli.aws.s3 import keys
+
+    return set(keys(target, outputs["BronzeBucket"], f"{generation}/{'/'.join(HEARTBEAT)}/"))
+
+
+def _loaded(replication: Replication, settings: Settings) -> Iterator[Event]:
+    tables = replication.tables()
+    if tables and all(t.state == LOADED for t in tables):
+        return
+    yield Started("full load")
+    while True:
+        tables = replication.tables()
+        rows = sum(t.full_load_rows for t in tables)
+        if bad := [t for t in tables if t.state in ("Table error", "Table cancelled")]:
+            raise MedallionError(f"full load of {bad[0].table}: {bad[0].state}", hint="medallion replicate reload")
+        if tables and all(t.state == LOADED for t in tables):
+            yield Finished("full load", f"{rows:,} rows of {len(tables)} tables")
+            return
+        _running(replication)
+        yield Progressed("full load", rows, None, "rows")
+        time.sleep(min(settings.poll_seconds, 1))
+
+
+def _running(replication: Replication) -> None:
+    task = replication.task()
+    if task.status not in ("running", "starting"):
+        why = task.message or task.stop_reason
+        raise MedallionError(f"replication is {task.status}: {why}", hint="medallion replicate start")
+
+
+def _await(replication: Replication, wanted: tuple[str, ...], settings: Settings) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while (task := replication.task()).status not in wanted:
+        if task.status == "failed" and "failed" not in wanted:
+            raise MedallionError(f"replication failed: {task.message or task.stop_reason}", hint="medallion replicate status")
+        if time.monotonic() > deadline:
+            raise MedallionError(f"replication stays {task.status}", hint="medallion replicate status")
+        time.sleep(min(settings.poll_seconds, 10) / 4)
