@@ -1,0 +1,134 @@
+"""Make data, replicate it, run it through the layers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from medallion_cli.commands.context import Invocation, invocation
+from medallion_cli.errors import UsageError
+
+replicate_app = typer.Typer(no_args_is_help=True, help="Change data capture: start, stop, reload, status.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this group's commands."""
+    for command in (seed, run, merge):
+        app.command()(command)
+    app.add_typer(replicate_app, name="replicate")
+
+
+def seed(
+    context: typer.Context,
+    rows: Annotated[int, typer.Option("--rows", min=0, help="Rows to insert, over all tables.")] = 0,
+    changes: Annotated[int, typer.Option("--changes", min=0, help="Inserts, updates and deletes to make.")] = 0,
+    seed_: Annotated[
+        int | None, typer.Option("--seed", help="Makes it repeatable; an interrupted seed goes on.")
+    ] = None,
+) -> None:
+    """Fill the source with synthetic rows, or change what is there."""
+    call = invocation(context)
+    if not rows and not changes:
+        raise UsageError("nothing to seed", hint=call.command("seed --rows 100000"))
+    from medallion_cli.operations.seed import seed as sow
+
+    result = call.terminal.follow(sow(call.target, call.outputs, call.settings, call.pipeline, rows, changes, seed_))
+    if call.terminal.wants_json:
+        call.terminal.document(result)
+
+
+def run(
+    context: typer.Context,
+    layer: Annotated[str | None, typer.Option("--layer", "-l", help="bronze, silver or gold; default all.")] = None,
+    table: Annotated[str | None, typer.Option("--table", "-t", help="Only this table, and models that read it.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Evaluate gold models in full.")] = False,
+) -> None:
+    """Bring bronze, silver and gold up to now. Ctrl-C detaches; the same command attaches again."""
+    call = invocation(context)
+    from medallion_cli.operations import run as runs
+
+    plan = runs.plan(call.pipeline, layer, table, full)
+    result = call.terminal.follow(runs.run(call.target, call.outputs, call.settings, plan))
+    if call.terminal.wants_json:
+        call.terminal.document(result.document)
+        return
+    moved = [r for r in result.tables if r["read"] or r["inserted"] or r["updated"] or r["deleted"]]
+    columns = ("layer", "table", "read", "inserted", "updated", "deleted", "quarantined")
+    if moved:
+        call.terminal.rows(None, columns, [tuple(r[c] for c in columns) for r in moved])
+    label = f"{result.run_id} " if result.run_id else ""
+    nothing = "" if moved else ", nothing to move"
+    call.terminal.say(f"{label}{result.status.lower()} in {result.seconds:.1f} s{nothing}", None)
+
+
+def merge(
+    context: typer.Context,
+    model: Annotated[str | None, typer.Argument(help="Only this gold model.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run", help="The run that staged; default the last one.")] = None,
+) -> None:
+    """Merge staged rows into gold. Merging twice changes nothing; merging out of order is refused."""
+    call = invocation(context)
+    from medallion_cli.operations.merge import merge as merge_staged
+
+    rows = call.terminal.follow(
+        merge_staged(call.target, call.outputs, call.pipeline, warehouse(call), model, run_id)
+    )
+    if call.terminal.wants_json:
+        call.terminal.document(rows)
+    else:
+        columns = ("model", "staged_rows", "inserted", "updated", "deleted")
+        call.terminal.rows(None, columns, [tuple(r[c] for c in columns) for r in rows])
+
+
+def warehouse(call: Invocation):  # type: ignore[no-untyped-def]
+    """The environment's Redshift, over the transport its settings name."""
+    from medallion_cli.aws.warehouse import connect
+
+    return connect(call.target, call.outputs, call.settings.connection)
+
+
+@replicate_app.command("start")
+def replicate_start(context: typer.Context) -> None:
+    """Start or resume replication and wait for the full load."""
+    call = invocation(context)
+    from medallion_cli.operations import replicate
+
+    call.terminal.follow(replicate.start(call.target, call.outputs, call.settings))
+
+
+@replicate_app.command("stop")
+def replicate_stop(context: typer.Context) -> None:
+    """Stop replication; it can resume where it stopped."""
+    call = invocation(context)
+    from medallion_cli.operations import replicate
+
+    call.terminal.follow(replicate.stop(call.target, call.outputs, call.settings))
+
+
+@replicate_app.command("reload")
+def replicate_reload(
+    context: typer.Context, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+) -> None:
+    """Load every table again, as a new generation that replaces the old one."""
+    call = invocation(context)
+    from medallion_cli.operations import replicate
+
+    call.confirm("Read every source table again?", yes)
+    call.terminal.follow(replicate.reload(call.target, call.outputs, call.settings))
+
+
+@replicate_app.command("status")
+def replicate_status(context: typer.Context) -> None:
+    """State of replication and counts per table since its full load."""
+    call = invocation(context)
+    from medallion_cli.operations import replicate
+
+    found = replicate.status(call.target, call.outputs)
+    if call.terminal.wants_json:
+        call.terminal.document(found)
+        return
+    call.terminal.line(f"{found.status}, generation {found.generation} {found.message}".rstrip())
+    columns = ("table", "state", "full load", "inserts", "updates", "deletes")
+    rows = [(t.table, t.state, t.full_load_rows, t.inserts, t.updates, t.deletes) for t in found.tables]
+    call.terminal.rows(None, columns, rows)

@@ -1,0 +1,110 @@
+"""Look at the warehouse: is it healthy, is it right, what does it say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medallion_cli.commands.context import invocation
+from medallion_cli.commands.data import warehouse
+from medallion_cli.errors import CheckFailed
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this group's commands."""
+    for command in (status, verify, query, dashboard):
+        app.command()(command)
+
+
+def status(context: typer.Context) -> None:
+    """One screen: rows and freshness of every layer, replication, the last run. Exit 3 when unhealthy."""
+    call = invocation(context)
+    from medallion_cli.operations.status import status as look
+
+    found = look(call.target, call.outputs, call.pipeline, call.env)
+    if call.terminal.wants_json:
+        call.terminal.document(found.document)
+    else:
+        _show_status(call.terminal, found)
+    if not found.healthy:
+        raise CheckFailed("; ".join(found.findings), hint=call.command("run"))
+
+
+def _show_status(terminal, found) -> None:  # type: ignore[no-untyped-def]
+    rows = [
+        (layer["layer"], t["table"], t["rows"], t["last_change"] and t["last_change"][:19].replace("T", " "), _lag(t), t["state"])
+        for layer in found.layers
+        for t in layer["tables"]
+    ]
+    terminal.rows(None, ("layer", "table", "rows", "last change", "age", "state"), rows)
+    replication = f"replication {found.replication['status']}, generation {found.replication['generation']}"
+    run = found.last_run
+    last = f"last run {run['run_id']} {run['status'].lower()}, {run['seconds']} s" if run else "no run yet"
+    terminal.line(f"\n{replication} · {last} · {'healthy' if found.healthy else 'not healthy'}")
+
+
+def _lag(entry: dict[str, object]) -> str | None:
+    seconds = entry["lag_seconds"]
+    if not isinstance(seconds, int):
+        return None
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def verify(context: typer.Context) -> None:
+    """Compare source, silver and gold by checksums of every column. Exit 3 when something differs."""
+    call = invocation(context)
+    from medallion_cli.operations.verify import verify as compare
+
+    steps = compare(call.target, call.outputs, call.settings, call.pipeline, warehouse(call))
+    found = call.terminal.follow(steps)
+    if call.terminal.wants_json:
+        call.terminal.document(found.document)
+    else:
+        tables = [("table", t["table"], t["source"]["rows"], t["silver"]["rows"], t["equal"]) for t in found.tables]
+        models = [("model", m["model"], m["expected"]["rows"], m["gold"]["rows"], m["equal"]) for m in found.models]
+        call.terminal.rows(None, ("", "name", "expected rows", "rows", "equal"), [*tables, *models])
+    if not found.equal:
+        names = [e.get("table") or e.get("model") for e in [*found.tables, *found.models] if not e["equal"]]
+        raise CheckFailed(f"not equal: {', '.join(names)}", hint=call.command("run") + ", then verify again")
+
+
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="One SELECT.")],
+) -> None:
+    """Run SQL on gold and print the rows."""
+    call = invocation(context)
+    from medallion_cli.operations.query import query as ask
+
+    found = ask(warehouse(call), sql)
+    names = [column.name for column in found.columns]
+    if call.terminal.wants_json:
+        call.terminal.document([dict(zip(names, row, strict=True)) for row in found.rows])
+    else:
+        call.terminal.rows(None, names, found.rows)
+
+
+def dashboard(
+    context: typer.Context,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write one self-contained page to this file.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Sales over time, total sales, top products, customer segments, revenue by brand."""
+    call = invocation(context)
+    from medallion_cli.commands.charts import draw
+    from medallion_cli.operations.dashboard import answers, page
+
+    found = answers(warehouse(call), call.assets, call.pipeline)
+    if html is not None:
+        html.write_text(page(found, call.pipeline), encoding="utf-8")
+        call.terminal.line(str(html.resolve()))
+    elif call.terminal.wants_json:
+        call.terminal.document([{"id": a.visual.id, "title": a.visual.title, "rows": a.rows} for a in found])
+    else:
+        draw(call.terminal, found)
