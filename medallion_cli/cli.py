@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from medallion_cli import __version__
 from medallion_cli.commands import data, observe, provision
@@ -14,7 +15,7 @@ from medallion_cli.commands import demo as demo_commands
 from medallion_cli.commands import local as local_commands
 from medallion_cli.commands.context import Invocation
 from medallion_cli.console import Terminal
-from medallion_cli.errors import MedallionError
+from medallion_cli.errors import MedallionError, UsageError
 
 app = typer.Typer(
     name="medallion",
@@ -92,8 +93,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(words: list[str]) -> int:
-    import click
-
     command: Any = typer.main.get_command(app)
     try:
         result = command.main(words, prog_name="medallion", standalone_mode=False)
@@ -102,19 +101,25 @@ def _run(words: list[str]) -> int:
             raise
         Terminal().error(error)
         return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return 2
-    except click.UsageError as error:
-        context = error.ctx.command_path if error.ctx else "medallion"
-        Terminal().error(MedallionError(error.format_message(), hint=f"{context} --help"))
-        return 2
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         Terminal().say("interrupted; type the same command to go on", None)
         return 130
     except BrokenPipeError:
         return 1
+    except TyperException as error:
+        return _wrong_usage(error)
     return result if isinstance(result, int) else 0
+
+
+def _wrong_usage(error: Any) -> int:
+    """Options and arguments that the parser refused; a group without a command shows its help."""
+    message = error.format_message()
+    if message.startswith("Usage:"):
+        typer.echo(message, err=True)
+    else:
+        path = error.ctx.command_path if getattr(error, "ctx", None) else "medallion"
+        Terminal().error(UsageError(message, hint=f"{path} --help"))
+    return 2
 
 
 if __name__ == "__main__":

@@ -1,0 +1,81 @@
+"""The specification joins the YAML with the DDL, and everything derives from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medallion_cli.assets import Assets
+from medallion_cli.ddl import Column, parse_tables, redshift_to_spark
+from medallion_cli.errors import UsageError
+from medallion_cli.spec import Pipeline, load_pipeline, sql_list
+
+SAKILA = Path(__file__).parents[1] / "projects" / "sakila"
+
+
+@pytest.fixture(scope="module")
+def sakila() -> Pipeline:
+    return load_pipeline(Assets.find(SAKILA))
+
+
+def test_columns_types_and_keys_come_from_the_ddl(sakila: Pipeline) -> None:
+    film = sakila.table("film")
+    assert film.key == ("film_id",)
+    assert {c.name: c.spark for c in film.columns}["rental_rate"] == "decimal(4,2)"
+    assert sakila.table("film_actor").key == ("actor_id", "film_id")
+    assert [c.nullable for c in film.columns][:3] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("mysql", "spark", "redshift"),
+    [
+        ("tinyint(1)", "int", "INTEGER"),
+        ("mediumint unsigned", "int", "INTEGER"),
+        ("int unsigned", "bigint", "BIGINT"),
+        ("bigint unsigned", "decimal(20,0)", "DECIMAL(20,0)"),
+        ("decimal(10,2)", "decimal(10,2)", "DECIMAL(10,2)"),
+        ("datetime(6)", "timestamp", "TIMESTAMP"),
+        ("varchar(45)", "string", "VARCHAR(180)"),
+        ("blob", "binary", "VARBYTE(65535)"),
+        ("year", "int", "INTEGER"),
+        ("json", "string", "VARCHAR(65535)"),
+    ],
+)
+def test_types_that_every_engine_can_hold(mysql: str, spark: str, redshift: str) -> None:
+    column = Column("c", mysql, True)
+    assert (column.spark, column.redshift) == (spark, redshift)
+    assert redshift_to_spark(redshift) == spark
+
+
+def test_a_type_without_a_mapping_is_named() -> None:
+    with pytest.raises(UsageError, match="geometry"):
+        _ = Column("c", "geometry", True).spark
+
+
+def test_models_are_in_merge_order_and_hash_their_select(sakila: Pipeline) -> None:
+    names = [model.name for model in sakila.models]
+    assert names.index("fact_payment") < names.index("agg_film_revenue")
+    assert len(sakila.model("fact_payment").select_hash) == 16
+    assert sakila.model("fact_payment").select_hash != sakila.model("payment").select_hash
+
+
+def test_a_table_that_no_model_reads_gets_a_copy_model() -> None:
+    pipeline = load_pipeline(Assets.find(None))
+    assert [m.kind for m in pipeline.models if m.name == "addresses"] == ["copy"]
+    assert not [m for m in pipeline.models if m.name == "customers"]
+
+
+def test_unknown_names_list_those_there_are(sakila: Pipeline) -> None:
+    with pytest.raises(UsageError, match="no model 'fact'") as refused:
+        sakila.model("fact")
+    assert "fact_payment" in str(refused.value.hint)
+
+
+def test_a_list_becomes_sql_literals() -> None:
+    assert sql_list(["a", "o'b"]) == "'a', 'o''b'"
+
+
+def test_ddl_that_is_not_sql_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"x\.sql"):
+        parse_tables("CREATE TABLE (", "mysql", "x.sql")
