@@ -1,0 +1,243 @@
+-- Redshift's functions and system views that PostgreSQL lacks, installed into pg_catalog of each database
+-- (so that no search_path hides them). Run by the superuser with allow_system_table_mods on; safe to run again.
+
+-- dates --------------------------------------------------------------------------------------------------------
+CREATE OR REPLACE FUNCTION pg_catalog.sysdate() RETURNS timestamp LANGUAGE sql STABLE
+    RETURN now() AT TIME ZONE 'UTC';
+CREATE OR REPLACE FUNCTION pg_catalog.getdate() RETURNS timestamp LANGUAGE sql STABLE
+    RETURN date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC');
+
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_part(part text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE lower(part)
+        WHEN 'y' THEN 'year' WHEN 'yr' THEN 'year' WHEN 'yrs' THEN 'year' WHEN 'years' THEN 'year'
+        WHEN 'qtr' THEN 'quarter' WHEN 'qtrs' THEN 'quarter' WHEN 'quarters' THEN 'quarter'
+        WHEN 'mon' THEN 'month' WHEN 'mons' THEN 'month' WHEN 'months' THEN 'month'
+        WHEN 'w' THEN 'week' WHEN 'weeks' THEN 'week'
+        WHEN 'd' THEN 'day' WHEN 'days' THEN 'day'
+        WHEN 'h' THEN 'hour' WHEN 'hr' THEN 'hour' WHEN 'hrs' THEN 'hour' WHEN 'hours' THEN 'hour'
+        WHEN 'm' THEN 'minute' WHEN 'min' THEN 'minute' WHEN 'mins' THEN 'minute' WHEN 'minutes' THEN 'minute'
+        WHEN 's' THEN 'second' WHEN 'sec' THEN 'second' WHEN 'secs' THEN 'second' WHEN 'seconds' THEN 'second'
+        WHEN 'ms' THEN 'millisecond' WHEN 'milliseconds' THEN 'millisecond'
+        WHEN 'us' THEN 'microsecond' WHEN 'microseconds' THEN 'microsecond'
+        WHEN 'dayofweek' THEN 'dow' WHEN 'weekday' THEN 'dow' WHEN 'dw' THEN 'dow'
+        WHEN 'dayofyear' THEN 'doy' WHEN 'yearday' THEN 'doy' WHEN 'dy' THEN 'doy'
+        ELSE lower(part) END;
+
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_fail(message text) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', message;
+END $$;
+
+-- DATEDIFF counts the boundaries crossed, not whole units elapsed.
+CREATE OR REPLACE FUNCTION pg_catalog.datediff(part text, a timestamp, b timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE redshift_part(part)
+        WHEN 'year' THEN (extract(year FROM b) - extract(year FROM a))::bigint
+        WHEN 'quarter' THEN ((extract(year FROM b) - extract(year FROM a)) * 4
+            + extract(quarter FROM b) - extract(quarter FROM a))::bigint
+        WHEN 'month' THEN ((extract(year FROM b) - extract(year FROM a)) * 12
+            + extract(month FROM b) - extract(month FROM a))::bigint
+        WHEN 'week' THEN ((date_trunc('week', b)::date - date_trunc('week', a)::date) / 7)::bigint
+        WHEN 'day' THEN (b::date - a::date)::bigint
+        WHEN 'hour' THEN (extract(epoch FROM date_trunc('hour', b) - date_trunc('hour', a)) / 3600)::bigint
+        WHEN 'minute' THEN (extract(epoch FROM date_trunc('minute', b) - date_trunc('minute', a)) / 60)::bigint
+        WHEN 'second' THEN extract(epoch FROM date_trunc('second', b) - date_trunc('second', a))::bigint
+        WHEN 'millisecond' THEN (extract(epoch FROM date_trunc('millisecond', b) - date_trunc('millisecond', a))
+            * 1000)::bigint
+        WHEN 'microsecond' THEN (extract(epoch FROM b - a) * 1000000)::bigint
+        ELSE redshift_fail(format('DATEDIFF: %L is not a date part', part)) END;
+
+CREATE OR REPLACE FUNCTION pg_catalog.dateadd(part text, n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN at + CASE WHEN redshift_part(part) = 'quarter' THEN (n * 3) || ' month'
+        ELSE n || ' ' || redshift_part(part) END::interval;
+
+CREATE OR REPLACE FUNCTION pg_catalog.add_months(at timestamp, n bigint) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE WHEN at::date = (date_trunc('month', at) + interval '1 month - 1 day')::date
+        THEN date_trunc('month', at) + (n + 1 || ' month')::interval - interval '1 day' + at::time
+        ELSE at + (n || ' month')::interval END;
+CREATE OR REPLACE FUNCTION pg_catalog.last_day(at timestamp) RETURNS date LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (date_trunc('month', at) + interval '1 month - 1 day')::date;
+CREATE OR REPLACE FUNCTION pg_catalog.trunc(at timestamp) RETURNS date LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN at::date;
+CREATE OR REPLACE FUNCTION pg_catalog.date_trunc(part text, on_day date) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN date_trunc(part, on_day::timestamp);
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_date_part(part text, at timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN floor(date_part(redshift_part(part), at))::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_date_part(part text, at timestamptz) RETURNS double precision
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    RETURN date_part(redshift_part(part), at);
+CREATE OR REPLACE FUNCTION pg_catalog.convert_timezone(source text, target text, at timestamp) RETURNS timestamp
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    RETURN (at AT TIME ZONE source) AT TIME ZONE target;
+CREATE OR REPLACE FUNCTION pg_catalog.convert_timezone(target text, at timestamp) RETURNS timestamp
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    RETURN (at AT TIME ZONE 'UTC') AT TIME ZONE target;
+
+-- text ---------------------------------------------------------------------------------------------------------
+CREATE OR REPLACE FUNCTION pg_catalog.len(value text) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN length(value);
+CREATE OR REPLACE FUNCTION pg_catalog.charindex(part text, value text) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN strpos(value, part);
+-- NULL when either is NULL, unlike PostgreSQL's concat.
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_concat(a text, b text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN a || b;
+-- Replaces every match, unlike PostgreSQL's regexp_replace.
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_regexp_replace(value text, pattern text, by text DEFAULT '')
+    RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN regexp_replace(value, pattern, regexp_replace(by, '\$(\d)', '\\\1', 'g'), 'g');
+CREATE OR REPLACE FUNCTION pg_catalog.strtol(value text, base integer) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    total numeric := 0;
+    digit integer;
+    body text := lower(ltrim(value, '-+ '));
+BEGIN
+    IF base = 16 THEN
+        body := lpad(regexp_replace(body, '^0x', ''), 16, '0');
+        IF body !~ '^[0-9a-f]{16}$' THEN
+            RAISE EXCEPTION 'The input % is not valid to be converted to base %', value, base;
+        END IF;
+        RETURN CASE WHEN value LIKE '-%' THEN -1 ELSE 1 END * ('x' || body)::bit(64)::bigint;
+    END IF;
+    FOR at IN 1 .. length(body) LOOP
+        digit := strpos('0123456789abcdefghijklmnopqrstuvwxyz', substr(body, at, 1)) - 1;
+        IF digit < 0 OR digit >= base THEN
+            RAISE EXCEPTION 'The input % is not valid to be converted to base %', value, base;
+        END IF;
+        total := total * base + digit;
+    END LOOP;
+    RETURN CASE WHEN value LIKE '-%' THEN -total ELSE total END;
+END $$;
+
+-- Integers average to an integer on Redshift, decimals at the scale of the argument.
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_add(state numeric[], value numeric) RETURNS numeric[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN value IS NULL THEN state
+        ELSE ARRAY[state[1] + value, state[2] + 1, greatest(state[3], scale(value))] END;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_add(state numeric[], value bigint) RETURNS numeric[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN value IS NULL THEN state ELSE ARRAY[state[1] + value, state[2] + 1, 0] END;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_add(state numeric[], value integer) RETURNS numeric[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN redshift_avg_add(state, value::bigint);
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_add(state numeric[], value smallint) RETURNS numeric[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN redshift_avg_add(state, value::bigint);
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_whole(state numeric[]) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN state[2] > 0 THEN trunc(state[1] / state[2])::bigint END;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_scaled(state numeric[]) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN state[2] > 0 THEN trunc(state[1] / state[2], state[3]::integer) END;
+CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(bigint)
+    (SFUNC = pg_catalog.redshift_avg_add, STYPE = numeric[], FINALFUNC = pg_catalog.redshift_avg_whole,
+     INITCOND = '{0,0,0}');
+CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(integer)
+    (SFUNC = pg_catalog.redshift_avg_add, STYPE = numeric[], FINALFUNC = pg_catalog.redshift_avg_whole,
+     INITCOND = '{0,0,0}');
+CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(smallint)
+    (SFUNC = pg_catalog.redshift_avg_add, STYPE = numeric[], FINALFUNC = pg_catalog.redshift_avg_whole,
+     INITCOND = '{0,0,0}');
+CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(numeric)
+    (SFUNC = pg_catalog.redshift_avg_add, STYPE = numeric[], FINALFUNC = pg_catalog.redshift_avg_scaled,
+     INITCOND = '{0,0,0}');
+CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(double precision)
+    (SFUNC = float8_accum, STYPE = float8[], FINALFUNC = float8_avg, INITCOND = '{0,0,0}');
+CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(real)
+    (SFUNC = float4_accum, STYPE = float8[], FINALFUNC = float8_avg, INITCOND = '{0,0,0}');
+
+-- VARBYTE and hashes -------------------------------------------------------------------------------------------
+CREATE OR REPLACE FUNCTION pg_catalog.to_hex(value bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN encode(value, 'hex');
+CREATE OR REPLACE FUNCTION pg_catalog.from_hex(value text) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN decode(value, 'hex');
+CREATE OR REPLACE FUNCTION pg_catalog.to_varbyte(value text, form text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE lower(form) WHEN 'hex' THEN decode(value, 'hex') WHEN 'base64' THEN decode(value, 'base64')
+        ELSE convert_to(value, form) END;
+CREATE OR REPLACE FUNCTION pg_catalog.from_varbyte(value bytea, form text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE lower(form) WHEN 'hex' THEN encode(value, 'hex') WHEN 'base64' THEN encode(value, 'base64')
+        ELSE convert_from(value, form) END;
+CREATE OR REPLACE FUNCTION pg_catalog.sha1(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RAISE EXCEPTION 'SHA1 is not supported by the local warehouse: write SHA2(value, 256)';
+END $$;
+CREATE OR REPLACE FUNCTION pg_catalog.sha2(value text, bits integer) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN encode(CASE bits WHEN 224 THEN sha224(convert_to(value, 'UTF8'))
+        WHEN 384 THEN sha384(convert_to(value, 'UTF8')) WHEN 512 THEN sha512(convert_to(value, 'UTF8'))
+        ELSE sha256(convert_to(value, 'UTF8')) END, 'hex');
+
+-- JSON and SUPER -----------------------------------------------------------------------------------------------
+CREATE OR REPLACE FUNCTION pg_catalog.json_parse(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN value::jsonb;
+CREATE OR REPLACE FUNCTION pg_catalog.json_serialize(value jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN value::text;
+CREATE OR REPLACE FUNCTION pg_catalog.is_valid_json(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN value IS JSON OBJECT;
+CREATE OR REPLACE FUNCTION pg_catalog.can_json_parse(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN value IS JSON;
+CREATE OR REPLACE FUNCTION pg_catalog.json_extract_path_text(value varchar, VARIADIC path text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN coalesce(json_extract_path_text(value::json, VARIADIC path), '');
+CREATE OR REPLACE FUNCTION pg_catalog.json_extract_array_element_text(value text, at integer) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN value::json ->> at;
+
+-- system views -------------------------------------------------------------------------------------------------
+CREATE SCHEMA IF NOT EXISTS medallion_journal;
+REVOKE ALL ON SCHEMA medallion_journal FROM PUBLIC;
+CREATE TABLE IF NOT EXISTS medallion_journal.queries (
+    query_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_name text, query_type text, query_text text,
+    status text, error_message text, returned_rows bigint, start_time timestamp, end_time timestamp);
+CREATE TABLE IF NOT EXISTS medallion_journal.loads (
+    query_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_name text, table_name text, data_source text,
+    status text, error_message text, file_name text, loaded_rows bigint, loaded_bytes bigint, source_file_count bigint,
+    start_time timestamp, end_time timestamp);
+
+CREATE OR REPLACE VIEW pg_catalog.sys_query_history AS
+    SELECT query_id, user_name, query_type, query_text, status, error_message, returned_rows, start_time, end_time,
+        extract(epoch FROM end_time - start_time) * 1000000 AS elapsed_time
+    FROM medallion_journal.queries;
+CREATE OR REPLACE VIEW pg_catalog.sys_load_history AS
+    SELECT query_id, user_name, table_name, data_source, 'parquet' AS file_format, status, loaded_rows, loaded_bytes,
+        source_file_count, start_time, end_time, extract(epoch FROM end_time - start_time) * 1000000 AS duration
+    FROM medallion_journal.loads;
+CREATE OR REPLACE VIEW pg_catalog.sys_load_error_detail AS
+    SELECT query_id, table_name, start_time, file_name, error_message
+    FROM medallion_journal.loads WHERE status = 'failed';
+CREATE OR REPLACE VIEW pg_catalog.svv_table_info AS
+    SELECT current_database()::text AS database, n.nspname::text AS schema, c.oid AS table_id, c.relname::text AS "table",
+        'N'::text AS encoded, 'AUTO(ALL)'::text AS diststyle, NULL::text AS sortkey1,
+        greatest(1, pg_total_relation_size(c.oid) / 1048576) AS size,
+        greatest(c.reltuples, 0)::numeric(38, 0) AS tbl_rows,
+        greatest(c.reltuples, 0)::numeric(38, 0) AS estimated_visible_rows
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'medallion_journal')
+        AND n.nspname NOT LIKE 'pg\_%';
+CREATE OR REPLACE VIEW pg_catalog.svv_all_columns AS
+    SELECT table_catalog::text AS database_name, table_schema::text AS schema_name, table_name::text, column_name::text,
+        ordinal_position::integer, column_default::text, is_nullable::text,
+        CASE data_type WHEN 'jsonb' THEN 'super' WHEN 'bytea' THEN 'binary varying' ELSE data_type END::text AS data_type,
+        character_maximum_length::integer, numeric_precision::integer, numeric_scale::integer, NULL::text AS remarks
+    FROM information_schema.columns WHERE table_schema <> 'medallion_journal';
+CREATE OR REPLACE VIEW pg_catalog.svv_columns AS
+    SELECT database_name AS table_catalog, schema_name AS table_schema, table_name, column_name, ordinal_position,
+        column_default, is_nullable, data_type, character_maximum_length, numeric_precision, numeric_scale, remarks
+    FROM pg_catalog.svv_all_columns;
+CREATE OR REPLACE VIEW pg_catalog.svv_all_tables AS
+    SELECT table_catalog::text AS database_name, table_schema::text AS schema_name, table_name::text,
+        CASE table_type WHEN 'BASE TABLE' THEN 'TABLE' ELSE table_type END::text AS table_type, NULL::text AS remarks
+    FROM information_schema.tables WHERE table_schema <> 'medallion_journal';
+GRANT SELECT ON pg_catalog.sys_query_history, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
+    pg_catalog.svv_table_info, pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catalog.svv_all_tables TO PUBLIC;
