@@ -1,0 +1,108 @@
+"""One resource at a time: create, update, delete through its handler, every failure in CloudFormation's words."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from medallion_cli.local.cloudformation.dynamic import resolve_dynamic
+from medallion_cli.local.cloudformation.faults import Fault, Interrupted, ResourceFailure
+from medallion_cli.local.cloudformation.resources.handler import (
+    Cloud,
+    Handler,
+    Made,
+    Request,
+    error_code,
+    is_missing,
+    is_taken,
+)
+from medallion_cli.local.cloudformation.stack import Resource, Stack
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The handlers at work on one cloud; `stopping` tells a waiting handler that the daemon goes down."""
+
+    cloud: Cloud
+    handler: Callable[[str], Handler]
+    stopping: Callable[[], bool]
+    save: Callable[[Stack], None]
+
+    def create(self, stack: Stack, resource: Resource, *, again: bool) -> None:
+        """Make the resource; `again` (after a crash) adopts what an interrupted create left behind."""
+        handler = self.handler(resource.type_name)
+        request = self._request(stack, resource)
+        try:
+            made = handler.create(request)
+        except Exception as error:
+            found = handler.find(request) if again and is_taken(error) else None
+            if found is None:
+                raise
+            made = handler.update(self._request(stack, resource, physical_id=found))
+        _accept(resource, made)
+
+    def update(self, stack: Stack, resource: Resource, before: dict[str, Any]) -> None:
+        """Bring an existing resource to its new properties in place."""
+        _accept(resource, self.handler(resource.type_name).update(self._request(stack, resource, before=before)))
+
+    def delete(self, stack: Stack, resource: Resource) -> None:
+        """Remove the resource; one that is gone already counts as removed."""
+        if not resource.physical_id:
+            return
+        try:
+            self.handler(resource.type_name).delete(self._request(stack, resource))
+        except Exception as error:
+            if not is_missing(error):
+                raise
+
+    def restore(self, stack: Stack, resource: Resource) -> None:
+        """Put back a resource that its service forgot when the daemon ended."""
+        restore = self.handler(resource.type_name).restore
+        if restore is not None:
+            restore(self._request(stack, resource))
+
+    def _request(
+        self, stack: Stack, resource: Resource, *, physical_id: str = "", before: dict[str, Any] | None = None
+    ) -> Request:
+        def created(identifier: str) -> None:
+            resource.physical_id = identifier
+            self.save(stack)
+
+        return Request(
+            cloud=self.cloud,
+            type_name=resource.type_name,
+            stack_name=stack.name,
+            logical_id=resource.logical_id,
+            name=resource.name,
+            properties=resolve_dynamic(resource.properties, self.cloud),
+            physical_id=physical_id or resource.physical_id,
+            before=before if before is not None else resource.properties,
+            attributes=resource.attributes,
+            snapshot=resource.deletion_policy == "Snapshot",
+            stopping=self.stopping,
+            created=created,
+        )
+
+
+def _accept(resource: Resource, made: Made) -> None:
+    resource.physical_id, resource.attributes = made.physical_id, made.attributes
+
+
+def failure_reason(error: Exception) -> str:
+    """The ResourceStatusReason of an error; a bug in a handler reads as an internal failure, with its type."""
+    if isinstance(error, Interrupted):
+        raise error
+    if isinstance(error, ResourceFailure | Fault):
+        return str(error)
+    code = error_code(error)
+    if not code:
+        return f"Internal Failure ({type(error).__name__}: {error})"
+    kind = "AlreadyExists" if is_taken(error) else "NotFound" if is_missing(error) else "InvalidRequest"
+    request_id = uuid.uuid4()
+    text = str(getattr(error, "message", "") or error)
+    return (
+        f'Resource handler returned message: "{text} (Error Code: {code}; Request ID: {request_id})" '
+        f"(RequestToken: {request_id}, HandlerErrorCode: {kind})"
+    )

@@ -1,0 +1,97 @@
+"""Properties to API parameters: names matched to the operation's own members, values brought to their types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Set
+from functools import cache
+from typing import Any
+
+from medallion_cli.local.cloudformation.faults import ResourceFailure
+from medallion_cli.local.cloudformation.resources.handler import Made, Request, is_taken
+
+
+@cache
+def _model(service: str) -> Any:
+    import botocore.session
+
+    return botocore.session.get_session().get_service_model(service)
+
+
+def arguments(
+    service: str,
+    operation: str,
+    properties: Mapping[str, Any],
+    *,
+    renamed: Mapping[str, str] | None = None,
+    unsent: Set[str] = frozenset(),
+) -> dict[str, Any]:
+    """Keyword arguments of an operation. `unsent` properties have no place in it; any other stray one is refused."""
+    renamed = renamed or {}
+    shape = _model(service).operation_model(operation).input_shape
+    members = {name.lower(): name for name in shape.members}
+    found: dict[str, Any] = {}
+    for name, value in properties.items():
+        target = members.get(renamed.get(name, name).lower())
+        if target is not None:
+            found[target] = _shaped(value, shape.members[target])
+        elif name not in unsent:
+            raise ResourceFailure(f"Property {name} is not supported by the embedded AWS ({service} {operation})")
+    return found
+
+
+def _shaped(value: Any, shape: Any) -> Any:
+    match shape.type_name:
+        case "structure" if isinstance(value, Mapping):
+            members = {name.lower(): name for name in shape.members}
+            known = {members[name.lower()]: item for name, item in value.items() if name.lower() in members}
+            return {name: _shaped(item, shape.members[name]) for name, item in known.items()}
+        case "list" if isinstance(value, list):
+            return [_shaped(item, shape.member) for item in value]
+        case "map" if isinstance(value, Mapping):
+            return {name: _shaped(item, shape.value) for name, item in value.items()}
+        case "integer" | "long":
+            return int(value)
+        case "double" | "float":
+            return float(value)
+        case "string" if not isinstance(value, str):
+            return json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
+    return value
+
+
+def changed(request: Request) -> dict[str, Any]:
+    """The properties that differ from what the resource has."""
+    return {name: value for name, value in request.properties.items() if request.before.get(name) != value}
+
+
+def without(properties: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The properties but for some."""
+    return {name: value for name, value in properties.items() if name not in names}
+
+
+def generated(request: Request, limit: int, *, lower: bool = False) -> str:
+    """The generated name within a service's limit, its random end kept whole."""
+    name = request.name
+    if len(name) > limit:
+        stem, suffix = name.rsplit("-", 1)
+        name = f"{stem[: limit - len(suffix) - 1].rstrip('-')}-{suffix}"
+    return name.lower() if lower else name
+
+
+def recreated(create: Callable[[Request], Made]) -> Callable[[Request], None]:
+    """A restore for services without memory: create, and be content when it is there."""
+
+    def restore(request: Request) -> None:
+        try:
+            create(request)
+        except Exception as error:
+            if not is_taken(error):
+                raise
+
+    return restore
+
+
+def tag_map(request: Request) -> dict[str, str]:
+    """Tags as a map, whichever of CloudFormation's two forms the type uses."""
+    tags = request.properties.get("Tags", {})
+    return dict(tags) if isinstance(tags, Mapping) else {tag["Key"]: tag["Value"] for tag in tags}

@@ -1,0 +1,130 @@
+"""RDS: the instance (a local MariaDB), its parameter group and its subnet group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from medallion_cli.local.cloudformation.faults import ResourceFailure
+from medallion_cli.local.cloudformation.resources.api import arguments, changed, generated, without
+from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, flatten, is_missing
+
+_MODIFIED: Final = {"VPCSecurityGroups": "VpcSecurityGroupIds", "Port": "DBPortNumber"}
+_UNSENT: Final = frozenset(
+    "AllowMajorVersionUpgrade ApplyImmediately CertificateRotationRestart DeleteAutomatedBackups "
+    "EnableCloudwatchLogsExports SourceRegion UseDefaultProcessorFeatures AvailabilityZone Engine "
+    "StorageEncrypted KmsKeyId MasterUsername DBName Timezone CharacterSetName EngineLifecycleSupport Tags "
+    "DBInstanceIdentifier".split()
+)
+_FAILED: Final = ("failed", "incompatible-parameters", "incompatible-network", "storage-full")
+_BATCH: Final = 20
+
+
+def _name(request: Request) -> str:
+    return request.physical_id or request.properties.get("DBInstanceIdentifier") or generated(request, 63, lower=True)
+
+
+def _create(request: Request) -> Made:
+    renamed = {"VPCSecurityGroups": "VpcSecurityGroupIds"}
+    params = arguments("rds", "CreateDBInstance", request.properties, renamed=renamed, unsent=_UNSENT)
+    request.call("rds", "CreateDBInstance", **params | {"DBInstanceIdentifier": _name(request)})
+    request.created(_name(request))
+    return _available(request)
+
+
+def _describe(request: Request) -> dict[str, Any]:
+    found = request.call("rds", "DescribeDBInstances", DBInstanceIdentifier=_name(request))
+    instance: dict[str, Any] = found["DBInstances"][0]
+    return instance
+
+
+def _available(request: Request) -> Made:
+    request.wait(lambda: str(_describe(request)["DBInstanceStatus"]), "available", _FAILED)
+    instance = _describe(request)
+    attributes = flatten("", {name: value for name, value in instance.items() if not isinstance(value, list)})
+    attributes["Endpoint.Port"] = str(attributes["Endpoint.Port"])
+    arn = request.arn("rds", f"db:{_name(request)}")
+    known = {"DBInstanceArn": arn, "DbiResourceId": "", "Endpoint.HostedZoneId": "Z2R2ITUGPM61AM"}
+    return Made(_name(request), known | attributes)
+
+
+def _update(request: Request) -> Made:
+    new = changed(request)
+    params = arguments("rds", "ModifyDBInstance", new, renamed=_MODIFIED, unsent=_UNSENT)
+    params = without(params, "DBInstanceIdentifier", "NewDBInstanceIdentifier", "ApplyImmediately")
+    if params:
+        request.call(
+            "rds", "ModifyDBInstance", DBInstanceIdentifier=_name(request), ApplyImmediately=True, **params
+        )
+    return _available(request)
+
+
+def _delete(request: Request) -> None:
+    final = f"{request.physical_id}-snapshot" if request.snapshot else None
+    request.call(
+        "rds",
+        "DeleteDBInstance",
+        DBInstanceIdentifier=request.physical_id,
+        SkipFinalSnapshot=not request.snapshot,
+        FinalDBSnapshotIdentifier=final,
+    )
+    request.wait(lambda: _state(request), "deleted")
+
+
+def _state(request: Request) -> str:
+    try:
+        return str(_describe(request)["DBInstanceStatus"])
+    except Exception as error:
+        if is_missing(error):
+            return "deleted"
+        raise
+
+
+def _group_name(request: Request) -> str:
+    own = request.properties.get("DBParameterGroupName") or request.properties.get("DBSubnetGroupName")
+    return request.physical_id or (own or generated(request, 255)).lower()
+
+
+def _create_parameter_group(request: Request) -> Made:
+    request.call(
+        "rds",
+        "CreateDBParameterGroup",
+        DBParameterGroupName=_group_name(request),
+        DBParameterGroupFamily=request.properties["Family"],
+        Description=request.properties["Description"],
+    )
+    return _set_parameters(request)
+
+
+def _set_parameters(request: Request) -> Made:
+    name = _group_name(request)
+    for batch in _batches(request.properties.get("Parameters", {})):
+        request.call("rds", "ModifyDBParameterGroup", DBParameterGroupName=name, Parameters=batch)
+    return Made(name, {"DBParameterGroupName": name, "DBParameterGroupArn": request.arn("rds", f"pg:{name}")})
+
+
+def _batches(parameters: Any) -> Iterator[list[dict[str, str]]]:
+    """RDS takes twenty parameters a call; static ones wait for the next reboot."""
+    if not isinstance(parameters, dict):
+        raise ResourceFailure("Parameters must be an object")
+    entries = [
+        {"ParameterName": name, "ParameterValue": _parameter(value), "ApplyMethod": "pending-reboot"}
+        for name, value in parameters.items()
+    ]
+    yield from (entries[at : at + _BATCH] for at in range(0, len(entries), _BATCH))
+
+
+def _parameter(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _delete_parameter_group(request: Request) -> None:
+    request.call("rds", "DeleteDBParameterGroup", DBParameterGroupName=request.physical_id)
+
+
+HANDLERS = {
+    "AWS::RDS::DBInstance": Handler(_create, _update, _delete, find=_name),
+    "AWS::RDS::DBParameterGroup": Handler(
+        _create_parameter_group, _set_parameters, _delete_parameter_group, find=_group_name
+    ),
+}
