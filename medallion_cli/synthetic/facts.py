@@ -63,7 +63,7 @@ class Column:
     def largest(self) -> int:
         """The greatest value an integer column can hold."""
         bits = INTEGER_BITS[self.base]
-        return 2**bits - 1 if "unsigned" in self.type.lower() else 2 ** (bits - 1) - 1
+        return (1 << bits) - 1 if "unsigned" in self.type.lower() else (1 << (bits - 1)) - 1
 
     def _parsed(self) -> tuple[str, str]:
         match = _TYPE.match(self.type)
@@ -128,7 +128,7 @@ def read_facts(cursor: Any, schema: str, tables: Sequence[dict[str, Any]]) -> di
         found[name] = Table(
             name,
             tuple(_column(row, json_names, unique.get(name, frozenset())) for row in columns[name]),
-            tuple(entry.get("key") or keys.get(name, ())),
+            tuple(entry.get("key") or keys.get(name) or ()),
             tuple(foreign.get(name, ())),
         )
     return found
