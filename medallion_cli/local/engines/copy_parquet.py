@@ -1,7 +1,7 @@
-"""Redshift's COPY from Parquet, as strict as Redshift: positional, same column count, same types, all or nothing.
+"""Redshift's COPY from Parquet, as strict as Redshift: positional, same columns, same types, all or nothing.
 
-Rules: Redshift developer guide, "COPY from columnar data formats". The rows are handed out as CSV blocks for a
-COPY … FROM STDIN on the caller's own connection, so that a rollback takes them back.
+Rules: Redshift developer guide, "COPY from columnar data formats". The rows are handed out as CSV blocks for
+a COPY … FROM STDIN on the caller's own connection, so that a rollback takes them back.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class CopyError(Exception):
 
 @dataclass(frozen=True)
 class CopyStatement:
-    """COPY table [(columns)] FROM 's3://…' with its options; `table` is SQL text, `columns` SQL identifiers."""
+    """COPY table [(columns)] FROM 's3://…' and its options; `table` is SQL text, `columns` identifiers."""
 
     table: str
     columns: tuple[str, ...]
@@ -39,7 +39,7 @@ class CopyStatement:
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A target column: catalog name, quoted SQL name, PostgreSQL type (`numeric`), modifiers, identity or not."""
+    """A target column: catalog name, quoted name, PostgreSQL type (`numeric`), modifiers, identity."""
 
     name: str
     quoted: str
@@ -78,7 +78,7 @@ class CopyPlan:
 
 
 def parse(sql: str) -> CopyStatement | None:
-    """The COPY statement, or None when it is another one. CopyError for what COPY from Parquet does not take."""
+    """The COPY statement, or None for another one. CopyError for what COPY from Parquet does not take."""
     tokens = [token for token in tokenize(sql) if token.text != ";"]
     if not tokens or tokens[0].key != "COPY":
         return None
@@ -126,7 +126,9 @@ def _options(tokens: list[Token]) -> dict[str, bool]:
                 index += 1 + (keys[1:2] == ["AS"])
                 index += index < len(tokens) and tokens[index].kind == "string"
             case _:
-                raise CopyError(f"{keys[0]} argument is not supported for PARQUET based COPY (allowed: {_ALLOWED})")
+                raise CopyError(
+                    f"{keys[0]} argument is not supported for PARQUET based COPY (allowed: {_ALLOWED})"
+                )
     if "IAM_ROLE" not in found:
         raise CopyError("COPY needs IAM_ROLE 'arn:…' or IAM_ROLE default")
     return found
@@ -211,7 +213,9 @@ def _manifest_file(entry: dict[str, Any], bucket: Bucket) -> Path | None:
     if not url.startswith("s3://") or not key:
         raise CopyError(f"Invalid manifest file: entry with url '{url}'")
     if length is None:
-        raise CopyError(f"Invalid manifest file: {url} has no meta.content_length, which columnar formats need")
+        raise CopyError(
+            f"Invalid manifest file: {url} has no meta.content_length, which columnar formats need"
+        )
     path = bucket.path(name, key)
     if not path.is_file():
         if entry.get("mandatory", False):
@@ -229,7 +233,9 @@ def _file_blocks(uri: str, path: Path, plan: CopyPlan) -> Iterator[bytes]:
     try:
         file = pq.ParquetFile(path, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
-        raise CopyError(f"Spectrum Scan Error: {uri} is not a Parquet file ({str(error).splitlines()[0]})") from None
+        raise CopyError(
+            f"Spectrum Scan Error: {uri} is not a Parquet file ({str(error).splitlines()[0]})"
+        ) from None
     with file:
         _check_schema(uri, file.schema_arrow, plan)
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
@@ -272,13 +278,17 @@ def _fits(found: pa.DataType, column: TableColumn) -> bool:
             return bool(pa.types.is_int64(found))
         case "numeric":
             return bool(
-                pa.types.is_decimal(found) and found.scale == column.scale and found.precision <= (column.precision or 0)
+                pa.types.is_decimal(found)
+                and found.scale == column.scale
+                and found.precision <= (column.precision or 0)
             )
         case "varchar" | "bpchar" | "text" | "jsonb":
             return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
         case "bytea":
             return bool(
-                pa.types.is_binary(found) or pa.types.is_large_binary(found) or pa.types.is_fixed_size_binary(found)
+                pa.types.is_binary(found)
+                or pa.types.is_large_binary(found)
+                or pa.types.is_fixed_size_binary(found)
             )
         case "timestamp" | "timestamptz":
             return bool(pa.types.is_timestamp(found))

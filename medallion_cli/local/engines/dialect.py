@@ -1,8 +1,7 @@
 """Redshift SQL as PostgreSQL runs it: a rewriter over tokens, also inside `$$` bodies.
 
-Only the subset that both engines run is taken; everything else is refused by name (`UnsupportedSQL`), so that a
-statement which works here works on Redshift. What is rewritten is in `reference` order: DDL in `dialect_ddl`,
-functions and types here, and the functions themselves in `dialect_functions.sql`.
+Only the subset that both engines run is taken; what is known to differ is refused by name (`UnsupportedSQL`).
+DDL is rewritten in `dialect_ddl`, functions and types here; the functions are in `dialect_functions.sql`.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ _RENAMED = {
     "DATE_PART": "redshift_date_part",
     "AVG": "redshift_avg",
     "REPLICATE": "repeat",
+    "JSON_SERIALIZE": "redshift_json_serialize",
 }
 _DATE_PART_FIRST = {"DATEDIFF", "DATE_DIFF", "DATEADD", "DATE_ADD", "DATE_PART", "DATE_TRUNC"}
 
@@ -149,7 +149,15 @@ def _listagg(given: list[list[Token]], rest: list[Token]) -> tuple[int, list[Tok
         raise UnsupportedSQL("LISTAGG as a window function is not supported")
     cast = [*words("CAST("), *value[len(distinct) :], *words("AS VARCHAR)")]
     spaced = [replace(order[0], before=" "), *order[1:]] if order else []
-    return taken, [*words("string_agg("), *distinct, *cast, Token("op", ","), *separator, *spaced, Token("op", ")")]
+    return taken, [
+        *words("string_agg("),
+        *distinct,
+        *cast,
+        Token("op", ","),
+        *separator,
+        *spaced,
+        Token("op", ")"),
+    ]
 
 
 def _decode(given: list[list[Token]], _rest: list[Token]) -> tuple[int, list[Token]]:
@@ -159,7 +167,12 @@ def _decode(given: list[list[Token]], _rest: list[Token]) -> tuple[int, list[Tok
     out = words("(CASE")
     pairs, default = given[1:], given[-1] if len(given) % 2 == 0 else None
     for search, result in zip(pairs[0::2], pairs[1::2], strict=False):
-        out += [*words("WHEN ("), *_expressions(given[0]), *words(") IS NOT DISTINCT FROM ("), *_expressions(search)]
+        out += [
+            *words("WHEN ("),
+            *_expressions(given[0]),
+            *words(") IS NOT DISTINCT FROM ("),
+            *_expressions(search),
+        ]
         out += [*words(") THEN ("), *_expressions(result), *words(")")]
     if default is not None:
         out += [*words("ELSE ("), *_expressions(default), *words(")")]

@@ -9,7 +9,15 @@ from medallion_cli.local.engines.sql_lexer import Token, arguments, closing, wor
 
 _NOTHING = "SET medallion.ignored TO 'on'"  # a statement that does nothing here
 _MAX_VARCHAR, _DEFAULT_VARCHAR = 65535, 256
-_SETTINGS = {"SEARCH_PATH", "TIMEZONE", "TIME", "STATEMENT_TIMEOUT", "DATESTYLE", "APPLICATION_NAME", "SESSION"}
+_SETTINGS = {
+    "SEARCH_PATH",
+    "TIMEZONE",
+    "TIME",
+    "STATEMENT_TIMEOUT",
+    "DATESTYLE",
+    "APPLICATION_NAME",
+    "SESSION",
+}
 
 
 def rewrite(tokens: list[Token]) -> list[list[Token]]:
@@ -89,7 +97,7 @@ def _column(item: list[Token], keyed: set[str]) -> list[Token]:
 
 
 def _column_type(tokens: list[Token]) -> tuple[tuple[list[Token], list[Token]], int | None]:
-    """((the type's tokens, what follows), the length in bytes of a VARCHAR); Redshift's defaults filled in."""
+    """((the type's tokens, what follows), a VARCHAR's length in bytes); Redshift's defaults filled in."""
     kind, after = tokens[0].key, 1
     if [token.key for token in tokens[:2]] == ["CHARACTER", "VARYING"]:
         kind, after = "VARCHAR", 2
@@ -123,7 +131,7 @@ def _length(given: list[Token]) -> int:
 
 
 def _column_attributes(tokens: list[Token]) -> list[Token]:
-    """ENCODE, DISTKEY, SORTKEY, UNIQUE, REFERENCES go; PRIMARY KEY leaves NOT NULL; IDENTITY(a,b) is spelt out."""
+    """Drops ENCODE, DISTKEY, SORTKEY, UNIQUE, REFERENCES; PRIMARY KEY leaves NOT NULL; spells IDENTITY."""
     out: list[Token] = []
     index = 0
     while index < len(tokens):
@@ -219,7 +227,7 @@ def _action(keys: list[str]) -> int:
 
 
 def _truncate(tokens: list[Token]) -> list[list[Token]]:
-    """TRUNCATE commits on Redshift: outside a block at once, in a procedure as COMMIT, which a block refuses."""
+    """TRUNCATE commits on Redshift; in a procedure the COMMIT fails inside a transaction block, as there."""
     return [tokens, words("COMMIT")]
 
 

@@ -30,7 +30,7 @@ END $$;
 
 -- DATEDIFF counts the boundaries crossed, not whole units elapsed.
 CREATE OR REPLACE FUNCTION pg_catalog.datediff(part text, a timestamp, b timestamp) RETURNS bigint
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE redshift_part(part)
         WHEN 'year' THEN (extract(year FROM b) - extract(year FROM a))::bigint
         WHEN 'quarter' THEN ((extract(year FROM b) - extract(year FROM a)) * 4
@@ -48,56 +48,60 @@ CREATE OR REPLACE FUNCTION pg_catalog.datediff(part text, a timestamp, b timesta
         ELSE redshift_fail(format('DATEDIFF: %L is not a date part', part)) END;
 
 CREATE OR REPLACE FUNCTION pg_catalog.dateadd(part text, n bigint, at timestamp) RETURNS timestamp
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN at + CASE WHEN redshift_part(part) = 'quarter' THEN (n * 3) || ' month'
         ELSE n || ' ' || redshift_part(part) END::interval;
 
 CREATE OR REPLACE FUNCTION pg_catalog.add_months(at timestamp, n bigint) RETURNS timestamp
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN at::date = (date_trunc('month', at) + interval '1 month - 1 day')::date
         THEN date_trunc('month', at) + (n + 1 || ' month')::interval - interval '1 day' + at::time
         ELSE at + (n || ' month')::interval END;
-CREATE OR REPLACE FUNCTION pg_catalog.last_day(at timestamp) RETURNS date LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE OR REPLACE FUNCTION pg_catalog.last_day(at timestamp) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (date_trunc('month', at) + interval '1 month - 1 day')::date;
-CREATE OR REPLACE FUNCTION pg_catalog.trunc(at timestamp) RETURNS date LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE OR REPLACE FUNCTION pg_catalog.trunc(at timestamp) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN at::date;
 CREATE OR REPLACE FUNCTION pg_catalog.date_trunc(part text, on_day date) RETURNS timestamp
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN date_trunc(part, on_day::timestamp);
 CREATE OR REPLACE FUNCTION pg_catalog.redshift_date_part(part text, at timestamp) RETURNS bigint
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN floor(date_part(redshift_part(part), at))::bigint;
 CREATE OR REPLACE FUNCTION pg_catalog.redshift_date_part(part text, at timestamptz) RETURNS double precision
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     RETURN date_part(redshift_part(part), at);
 CREATE OR REPLACE FUNCTION pg_catalog.convert_timezone(source text, target text, at timestamp) RETURNS timestamp
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (at AT TIME ZONE source) AT TIME ZONE target;
 CREATE OR REPLACE FUNCTION pg_catalog.convert_timezone(target text, at timestamp) RETURNS timestamp
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (at AT TIME ZONE 'UTC') AT TIME ZONE target;
 
 -- text ---------------------------------------------------------------------------------------------------------
-CREATE OR REPLACE FUNCTION pg_catalog.len(value text) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE OR REPLACE FUNCTION pg_catalog.len(value text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN length(value);
 CREATE OR REPLACE FUNCTION pg_catalog.charindex(part text, value text) RETURNS integer
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN strpos(value, part);
 -- NULL when either is NULL, unlike PostgreSQL's concat.
 CREATE OR REPLACE FUNCTION pg_catalog.redshift_concat(a text, b text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN a || b;
 -- Replaces every match, unlike PostgreSQL's regexp_replace.
 CREATE OR REPLACE FUNCTION pg_catalog.redshift_regexp_replace(value text, pattern text, by text DEFAULT '')
-    RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN regexp_replace(value, pattern, regexp_replace(by, '\$(\d)', '\\\1', 'g'), 'g');
 CREATE OR REPLACE FUNCTION pg_catalog.strtol(value text, base integer) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
     total numeric := 0;
     digit integer;
-    body text := lower(ltrim(value, '-+ '));
+    body text;
 BEGIN
+    IF base = 16 AND length(value) <= 8 AND substr(value, 1, 1) <> '-' AND substr(value, 2, 1) <> 'x' THEN
+        RETURN ('x' || lpad(value, 8, '0'))::bit(32)::bigint & 4294967295;  -- a word of a hash: the common case
+    END IF;
+    body := lower(ltrim(value, '-+ '));
     IF base = 16 THEN
         body := lpad(regexp_replace(body, '^0x', ''), 16, '0');
         IF body !~ '^[0-9a-f]{16}$' THEN
@@ -153,16 +157,16 @@ CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(real)
     (SFUNC = float4_accum, STYPE = float8[], FINALFUNC = float8_avg, INITCOND = '{0,0,0}');
 
 -- VARBYTE and hashes -------------------------------------------------------------------------------------------
-CREATE OR REPLACE FUNCTION pg_catalog.to_hex(value bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE OR REPLACE FUNCTION pg_catalog.to_hex(value bytea) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN encode(value, 'hex');
-CREATE OR REPLACE FUNCTION pg_catalog.from_hex(value text) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE OR REPLACE FUNCTION pg_catalog.from_hex(value text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN decode(value, 'hex');
 CREATE OR REPLACE FUNCTION pg_catalog.to_varbyte(value text, form text) RETURNS bytea
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE lower(form) WHEN 'hex' THEN decode(value, 'hex') WHEN 'base64' THEN decode(value, 'base64')
         ELSE convert_to(value, form) END;
 CREATE OR REPLACE FUNCTION pg_catalog.from_varbyte(value bytea, form text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE lower(form) WHEN 'hex' THEN encode(value, 'hex') WHEN 'base64' THEN encode(value, 'base64')
         ELSE convert_from(value, form) END;
 CREATE OR REPLACE FUNCTION pg_catalog.sha1(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
@@ -170,28 +174,28 @@ BEGIN
     RAISE EXCEPTION 'SHA1 is not supported by the local warehouse: write SHA2(value, 256)';
 END $$;
 CREATE OR REPLACE FUNCTION pg_catalog.sha2(value text, bits integer) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN encode(CASE bits WHEN 224 THEN sha224(convert_to(value, 'UTF8'))
         WHEN 384 THEN sha384(convert_to(value, 'UTF8')) WHEN 512 THEN sha512(convert_to(value, 'UTF8'))
         ELSE sha256(convert_to(value, 'UTF8')) END, 'hex');
 
 -- JSON and SUPER -----------------------------------------------------------------------------------------------
-CREATE OR REPLACE FUNCTION pg_catalog.json_parse(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE OR REPLACE FUNCTION pg_catalog.json_parse(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN value::jsonb;
-CREATE OR REPLACE FUNCTION pg_catalog.json_serialize(value jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_json_serialize(value jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN value::text;
 CREATE OR REPLACE FUNCTION pg_catalog.is_valid_json(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN value IS JSON OBJECT;
 CREATE OR REPLACE FUNCTION pg_catalog.can_json_parse(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN value IS JSON;
 CREATE OR REPLACE FUNCTION pg_catalog.json_extract_path_text(value varchar, VARIADIC path text[]) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN coalesce(json_extract_path_text(value::json, VARIADIC path), '');
 CREATE OR REPLACE FUNCTION pg_catalog.json_extract_array_element_text(value text, at integer) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN value::json ->> at;
 
 -- system views -------------------------------------------------------------------------------------------------

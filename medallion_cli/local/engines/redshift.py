@@ -1,4 +1,4 @@
-"""A local Redshift: one PostgreSQL server, the dialect, COPY from S3, and sessions that speak Redshift's SQL."""
+"""A local Redshift: one PostgreSQL server, the dialect, COPY from S3, sessions that speak Redshift's SQL."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ResultColumn:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a statement gave: columns (None: no result set), rows as PostgreSQL's text, rows returned or affected."""
+    """What a statement gave: columns (None: no result set), rows as text, rows returned or affected."""
 
     columns: tuple[ResultColumn, ...] | None
     rows: list[tuple[str | None, ...]]
@@ -56,7 +56,7 @@ class Outcome:
 
 
 class Redshift:
-    """A namespace's warehouse: `start` brings up PostgreSQL and the wire endpoint, `session` opens a session."""
+    """A namespace's warehouse: `start` brings up PostgreSQL and the wire endpoint, `session` opens one."""
 
     def __init__(self, host: Host, name: str) -> None:
         self.name = name
@@ -108,26 +108,37 @@ class Redshift:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def set_login(self, database: str, admin: str, password: str) -> None:
+        """A new admin password (or user) on the running warehouse."""
+        self._prepare(database, admin, password)
+        self._login = (database, admin, password)
+
     def bucket(self) -> copy_parquet.Bucket:
         """COPY's access to objects."""
         return copy_parquet.Bucket(self._host.object_path, self._keys)
 
-    def session(self, database: str | None = None) -> Session:
-        """A session as the admin user. SqlError when the database does not exist or the server is down."""
+    def session(self, database: str = "", user: str = "", password: str = "") -> Session:
+        """A session, the admin's unless told otherwise. SqlError: unknown database, or the server is down."""
         import psycopg
 
-        default, user, password = self._login
+        default, admin, secret = self._login
         try:
             connection = psycopg.connect(
-                host="127.0.0.1", port=self._server.port, user=user, password=password, dbname=database or default,
-                autocommit=True, connect_timeout=10, sslmode="disable",
-            )  # fmt: skip
+                host="127.0.0.1",
+                port=self._server.port,
+                user=user or admin,
+                password=password or secret,
+                dbname=database or default,
+                autocommit=True,
+                connect_timeout=10,
+                sslmode="disable",
+            )
         except psycopg.OperationalError as error:
             raise SqlError("08001", str(error).strip().splitlines()[-1]) from None
         return Session(connection, self)
 
     def record(self, sql: str, values: Sequence[object]) -> None:
-        """Writes a row of the SYS_ views' journal, in a transaction of its own; history never fails a statement."""
+        """Writes a row of the SYS_ views' journal in its own transaction; history never fails a statement."""
         import psycopg
 
         with self._lock, contextlib.suppress(psycopg.Error):
@@ -143,7 +154,9 @@ class Redshift:
         status = "failed" if error else "completed"
         size, files = (plan.size, len(plan.files)) if plan else (0, 0)
         loaded = [0, 0] if error else [rows, size]
-        self.record(_LOADS, [statement.table, statement.uri, status, error, statement.uri, *loaded, files, started])
+        self.record(
+            _LOADS, [statement.table, statement.uri, status, error, statement.uri, *loaded, files, started]
+        )
 
     def _keys(self, bucket: str, prefix: str) -> list[str]:
         found: list[str] = []
@@ -154,6 +167,17 @@ class Redshift:
             if not page.get("IsTruncated"):
                 return found
             more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def record_query(self, statement: dict[str, Any]) -> None:
+        """Writes a row of SYS_QUERY_HISTORY for a statement of the Data API."""
+        sql = ";\n".join(sub["sql"] for sub in statement["subs"]) or statement["sql"]
+        kind = (sql.split() or ["UNKNOWN"])[0].upper()
+        status = {"FINISHED": "success", "ABORTED": "canceled"}.get(statement["status"], "failed")
+        times = [
+            datetime.fromtimestamp(statement[key], UTC).replace(tzinfo=None) for key in ("started", "updated")
+        ]
+        values = [statement["user"], kind, sql[:4000], status, statement["error"], statement["rows"], *times]
+        self.record(_QUERIES, values)
 
     def _claim_ports(self) -> dict[str, int]:
         """Chosen once and kept; a port that somebody else took in the meantime is replaced."""
@@ -187,7 +211,7 @@ class Redshift:
 
 
 class Session:
-    """One connection that takes Redshift SQL, a statement at a time; outside BEGIN … COMMIT each stands alone."""
+    """One connection that takes Redshift SQL; outside BEGIN … COMMIT each statement stands alone."""
 
     def __init__(self, connection: psycopg.Connection, warehouse: Redshift) -> None:
         self._connection = connection
@@ -249,9 +273,15 @@ class Session:
 
 _PORTS = ("postgres", "wire")
 _LOADS = (
-    "INSERT INTO medallion_journal.loads (table_name, data_source, status, error_message, file_name, loaded_rows, "
-    "loaded_bytes, source_file_count, start_time, end_time) "
+    "INSERT INTO medallion_journal.loads (table_name, data_source, status, error_message, file_name, "
+    "loaded_rows, loaded_bytes, source_file_count, start_time, end_time) "
     "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, statement_timestamp())"
+)
+
+
+_QUERIES = (
+    "INSERT INTO medallion_journal.queries (user_name, query_type, query_text, status, error_message, "
+    "returned_rows, start_time, end_time) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 )
 
 
@@ -286,4 +316,3 @@ def _free(port: int) -> bool:
         except OSError:
             return False
         return True
-

@@ -12,7 +12,7 @@ _BYTES = re.compile(r"^(?P<column>.*)_varchar_(?P<length>\d+)_bytes$")
 
 
 class SqlError(Exception):
-    """A statement failed; `sqlstate` as PostgreSQL's, the message as the Data API shows it after `ERROR: `."""
+    """A statement failed; PostgreSQL's `sqlstate`, the message as the Data API shows it after `ERROR: `."""
 
     def __init__(self, sqlstate: str, message: str, where: str = "") -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ def from_postgres(error: psycopg.Error) -> SqlError:
 
 
 def redshift_words(sqlstate: str, message: str, detail: str, constraint: str) -> tuple[str, str, str]:
-    """(sqlstate, message, detail) as Redshift says it: 1023 for a write conflict, too long for a byte length."""
+    """(sqlstate, message, detail) as Redshift says it: 1023 for a write conflict, too long for bytes."""
     if sqlstate == "40001":
         return sqlstate, "1023", f"Serializable isolation violation on table ({message})"
     length = _BYTES.match(constraint) if sqlstate == "23514" else None

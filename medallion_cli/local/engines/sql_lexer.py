@@ -25,7 +25,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One significant token; `before` is the white space in front of it, `kind` one of the lexer's group names."""
+    """One significant token; `before` is the white space in front of it, `kind` a group of the lexer."""
 
     kind: str
     text: str
@@ -43,7 +43,7 @@ class Token:
 
 
 def tokenize(sql: str) -> list[Token]:
-    """The significant tokens of some SQL; a `$$` body is one token. ValueError for an unterminated literal."""
+    """The significant tokens of SQL; a `$$` body is one token. ValueError for an unterminated literal."""
     tokens: list[Token] = []
     before, position = "", 0
     while position < len(sql):

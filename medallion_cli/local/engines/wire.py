@@ -1,8 +1,8 @@
 """The endpoint `redshift_connector` connects to: PostgreSQL's protocol, with Redshift's SQL in it.
 
-One thread a connection moves messages both ways. Startup parameters that PostgreSQL does not know are dropped, SQL is
-translated, and what one PostgreSQL statement can't do (COPY from S3, TRUNCATE that commits) is played out on the
-same backend connection between the client's Execute and its answer.
+One thread a connection moves messages both ways. Startup parameters unknown to PostgreSQL are dropped, SQL is
+translated, and what one PostgreSQL statement can't do (COPY from S3, TRUNCATE that commits) is played out on
+the same backend connection between the client's Execute and its answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from medallion_cli.local.engines import copy_parquet
 from medallion_cli.local.engines.dialect import UnsupportedSQL, split, translate
 from medallion_cli.local.engines.redshift_errors import redshift_words
 
-_DROPPED = {"client_protocol_version", "driver_version", "os_version", "driver_discovery_version", "plugin_name"}
+_DROPPED = {
+    "client_protocol_version",
+    "driver_version",
+    "os_version",
+    "driver_discovery_version",
+    "plugin_name",
+}
 _SSL, _GSS, _CANCEL, _PROTOCOL = 80877103, 80877104, 80877102, 196608
 _LARGEST = 16 << 20  # a client message; Redshift takes statements of 16 MB
 
@@ -55,7 +61,9 @@ class WireServer:
     def start(self) -> None:
         """Begins to accept; OSError when the port is taken."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, args=[self._listener], daemon=True, name="redshift-wire").start()
+        threading.Thread(
+            target=self._accept, args=[self._listener], daemon=True, name="redshift-wire"
+        ).start()
 
     def stop(self) -> None:
         """Closes the port and every connection."""
@@ -92,7 +100,7 @@ class WireServer:
 
 
 def _startup(client: socket.socket) -> tuple[bytes, bool]:
-    """(the client's first packet as PostgreSQL takes it, whether Redshift's driver sent it); TLS is refused."""
+    """(the client's first packet for PostgreSQL, whether Redshift's driver sent it); TLS is refused."""
     while True:
         length, code = struct.unpack("!ii", _exactly(client, 8))
         if not 8 <= length <= 10_000:
@@ -163,7 +171,7 @@ class _Stream:
 
 
 class _Connection:
-    """One client's session: forwards messages, translating SQL; plays out what needs more than one statement."""
+    """One client's session: forwards messages, translates SQL, plays out what needs several statements."""
 
     def __init__(
         self,
@@ -332,7 +340,9 @@ class _Connection:
         self._client.sendall(_message(b"N", _body(notice)))
         return tag
 
-    def _ask(self, sql: str, copy: copy_parquet.CopyPlan | None = None) -> tuple[list[tuple[Any, ...]], bytes]:
+    def _ask(
+        self, sql: str, copy: copy_parquet.CopyPlan | None = None
+    ) -> tuple[list[tuple[Any, ...]], bytes]:
         """A simple query of our own: (rows as text, command tag). _Failed carries the backend's error."""
         self._backend.sendall(_message(b"Q", sql.encode() + b"\0"))
         rows: list[tuple[Any, ...]] = []
@@ -383,7 +393,7 @@ class _Connection:
 
 def _is_one(translated: list[str]) -> bool:
     """Whether the backend can be given the statement as it is."""
-    return len(translated) == 1 and not translated[0][:4].upper() == "COPY"
+    return len(translated) == 1 and translated[0][:4].upper() != "COPY"
 
 
 def _row(body: bytes) -> tuple[str, ...]:

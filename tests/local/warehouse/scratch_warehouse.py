@@ -1,11 +1,11 @@
-"""A scratch warehouse on the real engine, without the daemon: what tests of SQL and of the Data API run against.
+"""A scratch warehouse on the real engine, without the daemon: what tests of SQL run against.
 
     with scratch_warehouse(tmp_path) as warehouse:
         warehouse.run("CREATE TABLE t (a BIGINT)")            # one Redshift statement; returns rows as text
         warehouse.script(Path("…/tables.sql").read_text())    # many
         warehouse.put("bucket", "key.parquet", b"…")          # an object for COPY … FROM 's3://bucket/key.parquet'
 
-From a shell: `python tests/local/warehouse/scratch_warehouse.py FILE.sql …` runs files and shows what they return.
+From a shell: `python tests/local/warehouse/scratch_warehouse.py FILE.sql …` runs files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 try:
-    from medallion_cli.local.engines import processes  # noqa: F401
+    from medallion_cli.local.engines import processes
 except ImportError:  # TEMPORARY: until the core's processes.py is there
     import socket
     import subprocess
@@ -29,7 +29,9 @@ except ImportError:  # TEMPORARY: until the core's processes.py is there
 
     def _spawn(args: Any, *, log: Path, env: Any, user: Any, pidfile: Path) -> Any:
         drop = {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
-        return subprocess.Popen(args, stdout=log.open("ab"), stderr=subprocess.STDOUT, env=env, cwd="/", **drop)
+        return subprocess.Popen(
+            args, stdout=log.open("ab"), stderr=subprocess.STDOUT, env=env, cwd="/", **drop
+        )
 
     def _free_port() -> int:
         with socket.socket() as probe:
