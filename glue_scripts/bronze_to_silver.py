@@ -1,0 +1,82 @@
+"""Glue job: takes new bronze files into the silver tables, all tables in one session; a failing table does not stop the others."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from medallion_glue.arguments import chosen, read_arguments
+from medallion_glue.document import Pipeline, read_pipeline
+from medallion_glue.heartbeat import newest_token
+from medallion_glue.lakehouse import Lakehouse, open_session
+from medallion_glue.objects import put_json
+from medallion_glue.silver import SilverTable, TableReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARALLEL = 3
+
+
+def main() -> None:
+    """Runs the job; SystemExit names the tables that failed, after the step file is written."""
+    arguments = read_arguments(
+        "pipeline_uri",
+        "run_id",
+        "artifacts_bucket",
+        "silver_database",
+        "bronze_bucket",
+        "loaded",
+        "generation",
+        tables="all",
+        catalog="glue_catalog",
+    )
+    started = datetime.now(UTC)
+    pipeline = read_pipeline(arguments["pipeline_uri"])
+    house = Lakehouse(open_session("bronze_to_silver"), arguments["catalog"], arguments["silver_database"])
+    house.create_database()
+    reports = list(take_tables(house, pipeline, arguments))
+    put_json(
+        f"s3://{arguments['artifacts_bucket']}/runs/{arguments['run_id']}/bronze_to_silver.json",
+        {
+            "run_id": arguments["run_id"],
+            "step": "bronze_to_silver",
+            "started_at": started.isoformat(),
+            "finished_at": datetime.now(UTC).isoformat(),
+            "generation": arguments["generation"],
+            "heartbeat": newest_token(house.spark, arguments["bronze_bucket"], arguments["generation"]),
+            "tables": [report.document() for report in reports],
+        },
+    )
+    if failed := [report for report in reports if report.state == "failed"]:
+        raise SystemExit("; ".join(f"{report.table}: {report.error}" for report in failed))
+
+
+def take_tables(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str]) -> Iterator[TableReport]:
+    """Takes the chosen tables, a few at a time; reports in the specification's order."""
+    loaded = {name.strip() for name in arguments["loaded"].split(",")}
+    names = chosen(arguments["tables"], [table.name for table in pipeline.tables])
+    tables = [SilverTable(house, pipeline.table(name), arguments["bronze_bucket"]) for name in names]
+
+    def take(silver: SilverTable) -> TableReport:
+        house.spark.sparkContext.setLocalProperty("spark.scheduler.pool", silver.table.name)
+        full_name = f"{silver.table.schema}.{silver.table.name}"
+        return _take(silver, arguments["generation"], full_name in loaded)
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        for report in pool.map(take, tables):
+            print(f"{report.table}: {report.state}, read {report.read}, live {report.rows}", flush=True)
+            yield report
+
+
+def _take(silver: SilverTable, generation: str, loaded: bool) -> TableReport:
+    try:
+        return silver.take(generation, loaded)
+    except Exception as error:  # noqa: BLE001 (any fault of one table is that table's state; the job fails at its end)
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return TableReport(silver.table.name, state="failed", error=lines[0])
+
+
+if __name__ == "__main__":
+    main()

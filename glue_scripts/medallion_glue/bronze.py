@@ -1,0 +1,115 @@
+"""Bronze as DMS writes it: which files there are, and their rows as changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medallion_glue.document import Column, Table
+from medallion_glue.objects import parquet_files
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+POSITION = [("_op", "string"), ("_generation", "string"), ("_seq", "string"), ("_commit_ts", "timestamp")]
+ORIGIN = [("_file", "string"), ("_row", "bigint"), ("_failed", "array<string>"), ("_valid", "boolean")]
+_INVALID = ("drop", "quarantine", "fail")
+
+
+def change_columns(table: Table) -> list[tuple[str, str]]:
+    """Name and Spark type of every column of `<t>_changes`."""
+    return [(column.name, column.spark) for column in table.columns] + POSITION + ORIGIN
+
+
+def files(bucket: str, generation: str, table: Table) -> list[str]:
+    """Keys of a table's files in a generation, full load and changes."""
+    return [key for key, _ in parquet_files(bucket, f"{generation}/{table.schema}/{table.name}/")]
+
+
+def read_changes(spark: SparkSession, bucket: str, keys: list[str], table: Table) -> DataFrame:
+    """The rows of bronze files as rows of `<t>_changes`: by name, cleaned, key changes split, expectations flagged."""
+    from pyspark.errors import PySparkException
+
+    uris = [f"s3://{bucket}/{key}" for key in keys]
+    try:
+        return _changes(spark.read.option("mergeSchema", "true").parquet(*uris), bucket, table)
+    except PySparkException as error:
+        if error.getErrorClass() != "CANNOT_MERGE_SCHEMAS" and "merging schema" not in str(error):
+            raise
+    apart = [_changes(spark.read.parquet(uri), bucket, table) for uri in uris]  # a column's type changed
+    union = apart[0]
+    for part in apart[1:]:
+        union = union.unionByName(part)
+    return union
+
+
+def _changes(raw: DataFrame, bucket: str, table: Table) -> DataFrame:
+    present = {name.lower() for name in raw.columns}
+    rows = raw.selectExpr(
+        *[_cleaned(column, column.name, present) for column in table.columns],
+        *[
+            _cleaned(column, f"BI_{column.name}", present)
+            for column in table.columns
+            if column.name in table.key
+        ],
+        f"{_or_null('Op', 'string', present, 'I')} AS `_source_op`",
+        f"{_or_null('dms_change_seq', 'string', present, '')} AS `_seq`",
+        f"{_or_null('dms_commit_ts', 'timestamp', present)} AS `_commit_ts`",
+        f"substring(_metadata.file_path, {len(f's3://{bucket}/') + 1}) AS `_file`",
+        "_metadata.row_index AS `_row`",
+    )
+    return flagged(_split(rows, table), table)
+
+
+def _or_null(name: str, kind: str, present: set[str], default: str | None = None) -> str:
+    value = f"try_cast(`{name}` AS {kind})" if name.lower() in present else f"CAST(NULL AS {kind})"
+    return value if default is None else f"coalesce({value}, '{default}')"
+
+
+def _cleaned(column: Column, source: str, present: set[str]) -> str:
+    """A bronze column cast to the silver type and cleaned, named as in bronze."""
+    value = _or_null(source, column.spark, present)
+    for rule in column.clean:
+        match rule:
+            case "trim" | "lower" | "upper":
+                value = f"{rule}({value})"
+            case "null_if_empty":
+                value = f"nullif({value}, '')"
+            case _:
+                raise ValueError(f"no cleaning rule {rule!r}")
+    return f"{value} AS `{source}`"
+
+
+def _split(rows: DataFrame, table: Table) -> DataFrame:
+    """An update that moves a row to another key becomes a delete of the old and an update of the new."""
+    moved = " OR ".join(f"(`BI_{k}` IS NOT NULL AND NOT (`BI_{k}` <=> `{k}`))" for k in table.key)
+    ops = f"CASE WHEN `_source_op` = 'U' AND ({moved}) THEN array('D', 'U') ELSE array(`_source_op`) END"
+    exploded = rows.selectExpr("*", f"explode({ops}) AS `_op`")
+    left = "`_op` = 'D' AND `_source_op` = 'U'"
+    return exploded.selectExpr(
+        *[_of_old_key(column.name, left, table) for column in table.columns],
+        "`_op`",
+        "split_part(`_file`, '/', 1) AS `_generation`",
+        "`_seq`",
+        "`_commit_ts`",
+        "`_file`",
+        "`_row`",
+    )
+
+
+def _of_old_key(name: str, left: str, table: Table) -> str:
+    """Of a key that was left only the key is kept; a delete may carry its key as the before image alone."""
+    if name in table.key:
+        return f"CASE WHEN {left} THEN coalesce(`BI_{name}`, `{name}`) ELSE coalesce(`{name}`, `BI_{name}`) END AS `{name}`"
+    return f"CASE WHEN {left} THEN NULL ELSE `{name}` END AS `{name}`"
+
+
+def flagged(rows: DataFrame, table: Table) -> DataFrame:
+    """Adds `_failed` and `_valid`. A rule that is NULL is met, as with CHECK; a delete has nothing to check."""
+    broken = [
+        f"CASE WHEN `_op` <> 'D' AND NOT coalesce(({e.expression}), true) THEN '{e.name}' END"
+        for e in table.expectations
+    ]
+    failed = f"array_compact(array({', '.join(broken)}))" if broken else "CAST(array() AS array<string>)"
+    invalid = ", ".join(f"'{name}'" for name in table.breaking(*_INVALID))
+    valid = f"NOT arrays_overlap(`_failed`, array({invalid}))" if invalid else "true"
+    return rows.selectExpr("*", f"{failed} AS `_failed`").selectExpr("*", f"{valid} AS `_valid`")

@@ -1,0 +1,115 @@
+"""History: the versions of a table as intervals, and an scd2 model as the collapsed pieces of its inputs' intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from medallion_glue.document import Model, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+OPEN_TS = "TIMESTAMP '9999-12-31 00:00:00'"
+_OPEN = f"named_struct('generation', '~', 'seq', '~', 'ts', {OPEN_TS})"
+_BEGINNING = "named_struct('generation', '', 'seq', '', 'ts', TIMESTAMP '0001-01-01 00:00:00')"
+SCD2_COLUMNS = ("version", "valid_from", "valid_to", "is_current")
+
+
+def generation_moments(changes: Iterable[DataFrame]) -> dict[str, str]:
+    """When each generation's snapshot was taken: one moment for all tables, or their joins would show gaps at the start."""
+    moments: dict[str, str] = {}
+    for frame in changes:
+        rows = frame.where("`_seq` = ''").groupBy("_generation").agg({"_commit_ts": "min"})
+        for generation, moment in rows.selectExpr(
+            "_generation", "CAST(`min(_commit_ts)` AS STRING)"
+        ).collect():
+            if moment is not None:
+                moments[generation] = min(moment, moments.get(generation, moment))
+    return moments
+
+
+def intervals(changes: DataFrame, table: Table, moments: dict[str, str]) -> DataFrame:
+    """The table's columns with `_from`, `_to` (half-open positions) and `_deleted`; per key without gap, from the
+    beginning of time (deleted, columns NULL) to its end. Of versions at one position only the newest counts."""
+    keys = ", ".join(f"`{key}`" for key in table.key)
+    window = f"(PARTITION BY {keys} ORDER BY `_generation`, `_seq`, (`_op` = 'D') DESC, `_file`, `_row`)"
+    placed = changes.selectExpr(
+        *[f"`{column.name}`" for column in table.columns],
+        "(`_op` = 'D' OR NOT `_valid`) AS `_deleted`",
+        *["`_op`", "`_generation`", "`_seq`", "`_file`", "`_row`"],
+        f"named_struct('generation', `_generation`, 'seq', `_seq`, 'ts', {_moment(moments)}) AS `_from`",
+    )
+    spans = placed.selectExpr(
+        "*",
+        f"coalesce(lead(`_from`) OVER {window}, {_OPEN}) AS `_to`",
+        f"lag(`_from`) OVER {window} IS NULL AS `_first`",
+    )
+    pieces = spans.selectExpr(
+        "*", "explode(CASE WHEN `_first` THEN array(true, false) ELSE array(false) END) AS `_before`"
+    )
+    kept = pieces.where("`_before` OR `_to`.generation <> `_generation` OR `_to`.seq <> `_seq`")
+    return kept.selectExpr(
+        *[_within(column.name, column.name in table.key) for column in table.columns],
+        f"CASE WHEN `_before` THEN {_BEGINNING} ELSE `_from` END AS `_from`",
+        "CASE WHEN `_before` THEN `_from` ELSE `_to` END AS `_to`",
+        "(`_before` OR `_deleted`) AS `_deleted`",
+    )
+
+
+def _moment(moments: dict[str, str]) -> str:
+    """A version's moment: its commit's, or for a snapshot's row that of the generation."""
+    known = " ".join(
+        f"WHEN `_seq` = '' AND `_generation` = '{g}' THEN TIMESTAMP '{m}'" for g, m in moments.items()
+    )
+    return f"CASE {known} ELSE `_commit_ts` END" if known else "`_commit_ts`"
+
+
+def _within(name: str, is_key: bool) -> str:
+    return (
+        f"`{name}`"
+        if is_key
+        else f"CASE WHEN `_before` OR `_deleted` THEN NULL ELSE `{name}` END AS `{name}`"
+    )
+
+
+def collapse(pieces: DataFrame, model: Model) -> DataFrame:
+    """Rows of an scd2 model, in staging order: equal neighbours are one version; moments never run backwards."""
+    names = [column.name for column in model.columns]
+    keys = ", ".join(f"`{key}`" for key in model.key)
+    window = f"(PARTITION BY {keys} ORDER BY `_from`, `_to`"
+    values = f"struct({', '.join(f'`{name}`' for name in names)})"
+    typed = pieces.where("`_from` < `_to`").selectExpr(
+        *[f"CAST(`{column.name}` AS {column.spark}) AS `{column.name}`" for column in model.columns],
+        "`_from`",
+        "`_to`",
+    )
+    same = f"lag(`_to`) OVER {window}) <=> `_from` AND lag({values}) OVER {window}) <=> {values}"
+    marked = typed.selectExpr("*", f"CASE WHEN {same} THEN 0 ELSE 1 END AS `_new`")
+    numbered = marked.selectExpr("*", f"sum(`_new`) OVER {window} ROWS UNBOUNDED PRECEDING) AS `version`")
+    versions = numbered.groupBy(*model.key, "version").agg(*_whole(names, model.key))
+    return _dated(versions, model)
+
+
+def _whole(names: Iterable[str], key: Iterable[str]) -> list[object]:
+    from pyspark.sql import functions as f
+
+    attributes: list[object] = [f.first(name).alias(name) for name in names if name not in set(key)]
+    return [*attributes, f.min("_from").alias("_from"), f.max("_to").alias("_to")]
+
+
+def _dated(versions: DataFrame, model: Model) -> DataFrame:
+    keys = ", ".join(f"`{key}`" for key in model.key)
+    window = f"(PARTITION BY {keys} ORDER BY `version` ROWS BETWEEN UNBOUNDED PRECEDING AND"
+    dated = versions.selectExpr(
+        "*",
+        f"greatest(max(`_from`.ts) OVER {window} CURRENT ROW), max(`_to`.ts) OVER {window} 1 PRECEDING)) AS `valid_from`",
+    )
+    return dated.selectExpr(
+        f"xxhash64({keys}, `_from`.generation, `_from`.seq) AS `{model.surrogate}`",
+        *[f"`{column.name}`" for column in model.columns],
+        "CAST(`version` AS INT) AS `version`",
+        "`valid_from`",
+        "greatest(`valid_from`, `_to`.ts) AS `valid_to`",
+        "(`_to`.generation = '~') AS `is_current`",
+    )

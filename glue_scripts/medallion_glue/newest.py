@@ -1,0 +1,34 @@
+"""Which version of a key is the newest: by generation, then change sequence; of a delete and an insert at one position, the insert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medallion_glue.document import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+STATE = [("_generation", "string"), ("_seq", "string"), ("_commit_ts", "timestamp"), ("_deleted", "boolean")]
+_ORDER = "`_generation` DESC, `_seq` DESC, (`_op` = 'D') ASC, `_file` DESC, `_row` DESC"
+
+
+def state_columns(table: Table) -> list[tuple[str, str]]:
+    """Name and Spark type of every column of `<t>`."""
+    return [(column.name, column.spark) for column in table.columns] + STATE
+
+
+def newest(changes: DataFrame, table: Table) -> DataFrame:
+    """One row a key in the shape of `<t>`, and `_op`: ranked first, so that a newest version that is not valid
+    takes its key away instead of bringing an older one back."""
+    keys = ", ".join(f"`{key}`" for key in table.key)
+    ranked = changes.selectExpr("*", f"row_number() OVER (PARTITION BY {keys} ORDER BY {_ORDER}) AS `_rank`")
+    return ranked.where("`_rank` = 1").selectExpr(
+        *[f"`{column.name}`" for column in table.columns],
+        "`_generation`",
+        "`_seq`",
+        "`_commit_ts`",
+        "(`_op` = 'D' OR NOT `_valid`) AS `_deleted`",
+        "`_op`",
+        "`_failed`",
+    )

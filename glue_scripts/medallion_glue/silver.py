@@ -1,0 +1,308 @@
+"""Bronze to silver of one table: append what is new to `<t>_changes`, then bring `<t>` up to it.
+
+Each stage is one commit and safe to repeat: what was appended is read from the table itself, and a row of `<t>` only
+gives way to a greater position. `medallion.merged_snapshot` may lag behind the rows of `<t>`, never lead them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from medallion_glue.bronze import change_columns, files, read_changes
+from medallion_glue.document import Table
+from medallion_glue.lakehouse import Lakehouse
+from medallion_glue.newest import newest, state_columns
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+MERGED = "medallion.merged_snapshot"
+GENERATION = "medallion.generation"
+SNAPSHOT = "snapshot:"  # `_file` of the tombstones that a generation's snapshot implies
+_BROADCAST_ROWS = 200_000
+
+
+class ExpectationBroken(Exception):
+    """A rule with `on_fail: fail` is false for a newest version; nothing of the table was committed."""
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What happened to a table, as the step file says it."""
+
+    table: str
+    state: str = "ok"
+    read: int = 0
+    files: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+    rows: int | None = None
+    last_change: str | None = None
+    error: str | None = None
+    layer: str = "silver"
+
+    def document(self) -> dict[str, Any]:
+        """Its entry in the step file."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Keys that a merge changed, and new rows that a quarantine rule keeps out."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        """Both together."""
+        return Counts(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+
+@dataclass(frozen=True)
+class SilverTable:
+    """One table's way from bronze to silver."""
+
+    house: Lakehouse
+    table: Table
+    bronze: str
+
+    def take(self, generation: str, loaded: bool) -> TableReport:
+        """Takes every new file: the rest of the generation at hand, then `generation` once its full load is complete."""
+        taken = self.taken()
+        at_hand = max((_generation(file) for file in taken), default=None)
+        if at_hand is None and not loaded:
+            return TableReport(self.table.name, state="waiting_for_full_load")
+        self.prepare()
+        steps = [g for g in (at_hand, generation) if g and (g == at_hand or (loaded and g > (at_hand or "")))]
+        report = TableReport(self.table.name)
+        for step in dict.fromkeys(steps):
+            report = self._step(report, step, taken, first=step != at_hand)
+        waiting = not loaded and at_hand != generation
+        return self._described(replace(report, state="waiting_for_full_load" if waiting else "ok"))
+
+    def _step(self, report: TableReport, generation: str, taken: Collection[str], first: bool) -> TableReport:
+        new = [key for key in files(self.bronze, generation, self.table) if key not in taken]
+        read = self.append(new, generation if first else None)
+        counts = self.bring()
+        return replace(
+            report,
+            read=report.read + read,
+            files=report.files + len(new) if read else report.files,
+            inserted=report.inserted + counts.inserted,
+            updated=report.updated + counts.updated,
+            deleted=report.deleted + counts.deleted,
+            quarantined=report.quarantined + counts.quarantined,
+        )
+
+    def prepare(self) -> None:
+        """Creates both tables, or adds the columns that the specification has gained."""
+        self.house.ensure(self.table.changes, change_columns(self.table))
+        self.house.ensure(self.table.name, state_columns(self.table))
+
+    def taken(self) -> set[str]:
+        """Keys of the bronze files that are in `<t>_changes`."""
+        if not self.house.exists(self.table.changes):
+            return set()
+        rows = self.house.at(self.table.changes, None).select("_file").distinct().collect()
+        return {row[0] for row in rows}
+
+    def append(self, keys: list[str], snapshot_of: str | None) -> int:
+        """Appends bronze files in one commit, with the tombstones of a new generation; the number of rows."""
+        batch = self._batch(keys, snapshot_of)
+        if batch is None:
+            return 0
+        self._refuse(batch)
+        batch.writeTo(self.house.name(self.table.changes)).append()
+        return self.house.added_records(self.table.changes)
+
+    def _batch(self, keys: list[str], snapshot_of: str | None) -> DataFrame | None:
+        """What to append; None when there is no row, so that no snapshot comes of it."""
+        rows = read_changes(self.house.spark, self.bronze, keys, self.table) if keys else None
+        if snapshot_of is not None and self.house.head(self.table.name) is not None:
+            gone = self._tombstones(snapshot_of, rows)
+            rows = gone if rows is None else rows.unionByName(gone)
+        return None if rows is None or rows.isEmpty() else rows
+
+    def _tombstones(self, generation: str, rows: DataFrame | None) -> DataFrame:
+        """A delete for every key that lives and is absent from the generation's full load."""
+        live = self.house.at(self.table.name, None).where("NOT `_deleted`")
+        moment = "current_timestamp()"
+        if rows is not None:
+            load = rows.where("`_seq` = ''")
+            live = live.join(load.select(*self.table.key), list(self.table.key), "left_anti")
+            moment = _moment(load)
+        return live.selectExpr(
+            *[
+                f"`{c.name}`" if c.name in self.table.key else f"CAST(NULL AS {c.spark}) AS `{c.name}`"
+                for c in self.table.columns
+            ],
+            "'D' AS `_op`",
+            f"'{generation}' AS `_generation`",
+            "'' AS `_seq`",
+            f"{moment} AS `_commit_ts`",
+            f"'{SNAPSHOT}{generation}' AS `_file`",
+            "CAST(0 AS BIGINT) AS `_row`",
+            "CAST(array() AS array<string>) AS `_failed`",
+            "true AS `_valid`",
+        )
+
+    def _refuse(self, batch: DataFrame) -> None:
+        """Raises ExpectationBroken when a newest version of the batch breaks a rule that fails the run."""
+        for name in self.table.breaking("fail"):
+            broken = newest(batch, self.table).where(f"array_contains(`_failed`, '{name}')").count()
+            if broken:
+                raise ExpectationBroken(f"{self.table.name}: {broken} row(s) break {name!r}")
+
+    def bring(self) -> Counts:
+        """Brings `<t>` to the newest valid version of every key in `<t>_changes`."""
+        head = self.house.head(self.table.changes)
+        merged = self.house.property(self.table.name, MERGED)
+        if head is None or merged == str(head):
+            return Counts()
+        counts = self._follow(int(merged), head) if merged else None
+        if counts is None:
+            counts = self._rebuild(head)
+        return counts
+
+    def _follow(self, merged: int, head: int) -> Counts | None:
+        """Merges what was appended after `merged`; None when that needs the whole table."""
+        if not self.house.descends(self.table.changes, merged):
+            return None
+        new = self.house.appended(self.table.changes, merged, head)
+        generation = new.selectExpr("max(`_generation`)").first()[0]
+        known = self.house.property(self.table.name, GENERATION)
+        if generation is not None and generation != known:
+            return None
+        counts = self._merge(newest(new, self.table)) if generation is not None else Counts()
+        self._note(head, known)
+        return replace(counts, quarantined=self._quarantined(new))
+
+    def _merge(self, incoming: DataFrame) -> Counts:
+        """MERGEs the versions whose position is greater than what `<t>` holds."""
+        incoming = incoming.persist()
+        wins = self._winning(incoming).persist()
+        try:
+            counts = _tally(wins)
+            if counts != Counts() or not wins.isEmpty():
+                self._merge_into(wins)
+            return counts
+        finally:
+            wins.unpersist()
+            incoming.unpersist()
+
+    def _winning(self, incoming: DataFrame) -> DataFrame:
+        """The incoming versions that are newer than `<t>`'s, with what they find there (`_was_live`, NULL: no such key)."""
+        from pyspark.sql import functions as f
+
+        keys = list(self.table.key)
+        small = incoming.count() < _BROADCAST_ROWS
+        wanted = incoming.select(*keys)
+        held = self.house.at(self.table.name, None).selectExpr(
+            *[f"`{key}`" for key in keys],
+            "struct(`_generation`, `_seq`) AS `_held`",
+            "NOT `_deleted` AS `_was_live`",
+        )
+        held = held.join(f.broadcast(wanted) if small else wanted, keys, "left_semi")
+        joined = incoming.join(f.broadcast(held) if small else held, keys, "left")
+        return joined.where("`_held` IS NULL OR struct(`_generation`, `_seq`) > `_held`").drop("_held")
+
+    def _merge_into(self, wins: DataFrame) -> None:
+        view = f"_source_{self.table.name}"
+        columns = [name for name, _ in state_columns(self.table)]
+        wins.select(*columns).createOrReplaceTempView(view)
+        on = " AND ".join(f"t.`{key}` = s.`{key}`" for key in self.table.key)
+        updates = ", ".join(f"t.`{name}` = s.`{name}`" for name in columns)
+        inserts = ", ".join(f"`{name}`" for name in columns)
+        values = ", ".join(f"s.`{name}`" for name in columns)
+        self.house.spark.sql(
+            f"MERGE INTO {self.house.name(self.table.name)} t USING `{view}` s ON {on} "
+            "WHEN MATCHED AND (s.`_generation` > t.`_generation` "
+            "OR (s.`_generation` = t.`_generation` AND s.`_seq` > t.`_seq`)) "
+            f"THEN UPDATE SET {updates} WHEN NOT MATCHED THEN INSERT ({inserts}) VALUES ({values})"
+        )
+        self.house.spark.catalog.dropTempView(view)
+
+    def _rebuild(self, head: int) -> Counts:
+        """Replaces `<t>` in one commit by its newest generation; keys that are absent there are gone."""
+        changes = self.house.at(self.table.changes, head)
+        generation = changes.selectExpr("max(`_generation`)").first()[0]
+        columns = [name for name, _ in state_columns(self.table)]
+        before = self.house.head(self.table.name)
+        whole = newest(changes.where(f"`_generation` = '{generation}'"), self.table).select(*columns)
+        whole.writeTo(self.house.name(self.table.name)).overwrite(_always())
+        counts = self._difference(before)
+        self._note(head, generation)
+        return replace(
+            counts, quarantined=self._quarantined(changes.where(f"`_generation` = '{generation}'"))
+        )
+
+    def _difference(self, before: int | None) -> Counts:
+        """How the live rows differ from those of an earlier snapshot (None: there were none)."""
+        now = self.house.at(self.table.name, None).where("NOT `_deleted`")
+        if before is None:
+            return Counts(inserted=now.count())
+        keys = list(self.table.key)
+        values = f"struct({', '.join(f'`{column.name}`' for column in self.table.columns)})"
+        shape = [f"`{key}`" for key in keys]
+        old = (
+            self.house.at(self.table.name, before)
+            .where("NOT `_deleted`")
+            .selectExpr(*shape, f"{values} AS `_old`")
+        )
+        both = now.selectExpr(*shape, f"{values} AS `_new`").join(old, keys, "full_outer")
+        return Counts(
+            *both.selectExpr(
+                "count_if(`_old` IS NULL)",
+                "count_if(NOT (`_old` <=> `_new`) AND `_old` IS NOT NULL AND `_new` IS NOT NULL)",
+                "count_if(`_new` IS NULL)",
+            ).first()
+        )
+
+    def _quarantined(self, rows: DataFrame) -> int:
+        names = self.table.breaking("quarantine")
+        if not names:
+            return 0
+        literals = ", ".join(f"'{name}'" for name in names)
+        return int(rows.where(f"arrays_overlap(`_failed`, array({literals}))").count())
+
+    def _note(self, head: int, generation: str | None) -> None:
+        self.house.set_properties(self.table.name, {MERGED: str(head), GENERATION: generation or ""})
+
+    def _described(self, report: TableReport) -> TableReport:
+        """With the live rows and the newest change that `<t>` holds now."""
+        state = self.house.at(self.table.name, None)
+        rows, last = state.selectExpr("count_if(NOT `_deleted`)", "CAST(max(`_commit_ts`) AS STRING)").first()
+        return replace(report, rows=rows, last_change=last and f"{last.replace(' ', 'T')}Z")
+
+
+def _tally(wins: DataFrame) -> Counts:
+    """Inserted, updated and deleted keys; a delete of what was not live changes nothing that can be seen."""
+    live = "coalesce(`_was_live`, false)"
+    row = wins.selectExpr(
+        f"count_if(NOT `_deleted` AND NOT {live})",
+        f"count_if(NOT `_deleted` AND {live})",
+        f"count_if(`_deleted` AND {live})",
+    ).first()
+    return Counts(*row)
+
+
+def _moment(load: DataFrame) -> str:
+    """The moment of a full load as a literal."""
+    moment = load.selectExpr("CAST(min(`_commit_ts`) AS STRING)").first()[0]
+    return f"TIMESTAMP '{moment}'" if moment else "current_timestamp()"
+
+
+def _generation(file: str) -> str:
+    return file.removeprefix(SNAPSHOT).split("/")[0]
+
+
+def _always() -> Any:
+    from pyspark.sql import functions as f
+
+    return f.lit(True)
