@@ -13,8 +13,7 @@ from medallion_cli.local.cloudformation.stack import Resource
 from medallion_cli.local.cloudformation.unknown import UNKNOWN, has_unknown
 
 NO_CHANGES = (
-    "The submitted information didn't contain changes. "
-    "Submit different information to create a change set."
+    "The submitted information didn't contain changes. Submit different information to create a change set."
 )
 
 
@@ -45,7 +44,9 @@ def preview(intent: Intent) -> Preview:
 def refusal(intent: Intent, logical_id: str, properties: dict[str, Any]) -> list[str]:
     """CloudFormation's validation message for a resource, or nothing."""
     found = violations(properties, intent.template.schema(logical_id))
-    return [f"Properties validation failed for resource {logical_id} with message:\n" + "\n".join(found)] * bool(found)
+    return [
+        f"Properties validation failed for resource {logical_id} with message:\n" + "\n".join(found)
+    ] * bool(found)
 
 
 def _addition(intent: Intent, logical_id: str) -> dict[str, Any]:
@@ -54,11 +55,21 @@ def _addition(intent: Intent, logical_id: str) -> dict[str, Any]:
 
 def _removal(resource: Resource) -> dict[str, Any]:
     policy = "Retain" if resource.deletion_policy == "Retain" else "Delete"
-    return _change("Remove", resource.logical_id, resource.type_name, resource.physical_id, PolicyAction=policy)
+    return _change(
+        "Remove", resource.logical_id, resource.type_name, resource.physical_id, PolicyAction=policy
+    )
 
 
-def _change(action: str, logical_id: str, type_name: str, physical_id: str = "", **more: Any) -> dict[str, Any]:
-    body = {"Action": action, "LogicalResourceId": logical_id, "ResourceType": type_name, "Scope": [], "Details": []}
+def _change(
+    action: str, logical_id: str, type_name: str, physical_id: str = "", **more: Any
+) -> dict[str, Any]:
+    body = {
+        "Action": action,
+        "LogicalResourceId": logical_id,
+        "ResourceType": type_name,
+        "Scope": [],
+        "Details": [],
+    }
     if physical_id:
         body["PhysicalResourceId"] = physical_id
     return {"Type": "Resource", "ResourceChange": body | more}
@@ -68,7 +79,9 @@ def _modification(intent: Intent, current: Resource, properties: dict[str, Any])
     logical_id = current.logical_id
     node = intent.template.resources[logical_id]
     paths = list(difference(current.properties, properties))
-    scope = (["Properties"] if paths else []) + (["Metadata"] if node.get("Metadata", {}) != current.metadata else [])
+    scope = (["Properties"] if paths else []) + (
+        ["Metadata"] if node.get("Metadata", {}) != current.metadata else []
+    )
     if not scope and node["Type"] == current.type_name:
         return None
     replacement = _replacement(intent, current, properties, paths)
@@ -77,7 +90,9 @@ def _modification(intent: Intent, current: Resource, properties: dict[str, Any])
     details = [_detail(intent, current, properties, path) for path in paths]
     more = {"Scope": scope, "Replacement": replacement, "Details": details}
     if replacement == "True":
-        more["PolicyAction"] = "ReplaceAndRetain" if current.replace_policy == "Retain" else "ReplaceAndDelete"
+        more["PolicyAction"] = (
+            "ReplaceAndRetain" if current.replace_policy == "Retain" else "ReplaceAndDelete"
+        )
     return _change("Modify", logical_id, node["Type"], current.physical_id, **more)
 
 
@@ -96,14 +111,25 @@ def _detail(intent: Intent, current: Resource, properties: dict[str, Any], path:
     fixed = bool(recreates([path], intent.template.schema(current.logical_id)))
     recreation = "Never" if not fixed else "Conditionally" if has_unknown(after) else "Always"
     target = {"Attribute": "Properties", "Name": path.split(".")[0], "Path": "/" + path.replace(".", "/")}
-    secrets = [item.text for item in intent.parameters.values() if item.no_echo and item.text]
-    target |= _shown("BeforeValue", _at(current.properties, path), secrets) | _shown("AfterValue", after, secrets)
+    secrets = _secrets(intent)
+    target |= _shown("BeforeValue", _at(current.properties, path), secrets) | _shown(
+        "AfterValue", after, secrets
+    )
     source, cause = _source(intent, current.logical_id, path)
     return {
         "Target": target | {"RequiresRecreation": recreation},
         "Evaluation": "Dynamic" if has_unknown(after) else "Static",
         "ChangeSource": source,
     } | ({"CausingEntity": cause} if cause else {})
+
+
+def _secrets(intent: Intent) -> list[str]:
+    """Values of NoEcho parameters, the coming and the present ones."""
+    hidden = [item for item in intent.parameters.values() if item.no_echo]
+    values = [item.text for item in hidden] + [
+        intent.stack.desired.parameters.get(item.name, "") for item in hidden
+    ]
+    return [value for value in values if value]
 
 
 def _source(intent: Intent, logical_id: str, path: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What a stack should be, evaluated: the scope of its functions, active resources, their properties, its outputs."""
+"""What a stack should be, evaluated: function scope, active resources with their properties, outputs."""
 
 from __future__ import annotations
 
@@ -72,9 +72,11 @@ class Intent:
         made = self._made(logical_id)
         if made is None:
             return UNKNOWN
-        if name not in made.attributes:
+        value = _property(made.properties, name)
+        value = made.attributes.get(name) if value is None else value
+        if value is None:
             raise ValidationError(f"Resource {logical_id} has no value for attribute {name}")
-        return made.attributes[name]
+        return value
 
     @cached_property
     def active(self) -> tuple[str, ...]:
@@ -112,6 +114,14 @@ class Intent:
             if "Condition" not in node or scope.holds(node["Condition"]):
                 found.append(_output(name, node, scope))
         return found
+
+
+def _property(properties: Mapping[str, Any], path: str) -> Any:
+    """A settable property by dotted name, for the types that let GetAtt read it."""
+    node: Any = properties
+    for step in path.split("."):
+        node = node.get(step) if isinstance(node, Mapping) else None
+    return node
 
 
 def _output(name: str, node: Mapping[str, Any], scope: Scope) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Dynamic references, resolved only when a resource is called for: the secret never reaches a stored property."""
+"""Dynamic references, resolved only when a handler is called: no secret reaches a stored property."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECRET = re.compile(r"(?P<id>arn:aws[\w-]*:secretsmanager:[^:]+:\d+:secret:[^:]
 
 
 def resolve_dynamic(value: Any, cloud: Cloud) -> Any:
-    """A copy of `value` with every `{{resolve:…}}` replaced; ResourceFailure when there is nothing to find."""
+    """A copy of `value` with every `{{resolve:…}}` replaced; raises when there is nothing to find."""
     match value:
         case str():
             return _REFERENCE.sub(lambda match: _resolve(match.group(1), match.group(2), cloud), value)
@@ -30,7 +30,10 @@ def _resolve(service: str, text: str, cloud: Cloud) -> str:
         return _secret(text, cloud)
     name, _, version = text.partition(":")
     found = cloud.call(
-        "ssm", "GetParameter", Name=f"{name}:{version}" if version else name, WithDecryption=service == "ssm-secure"
+        "ssm",
+        "GetParameter",
+        Name=f"{name}:{version}" if version else name,
+        WithDecryption=service == "ssm-secure",
     )
     return str(found["Parameter"]["Value"])
 
@@ -42,7 +45,9 @@ def _secret(text: str, cloud: Cloud) -> str:
         raise ResourceFailure(f"Invalid dynamic reference {text}")
     _, key, stage, version = [*(match["rest"] or "").split(":"), "", "", "", ""][:4]
     params = {"SecretId": match["id"], "VersionStage": stage, "VersionId": version}
-    found = cloud.call("secretsmanager", "GetSecretValue", **{name: item for name, item in params.items() if item})
+    found = cloud.call(
+        "secretsmanager", "GetSecretValue", **{name: item for name, item in params.items() if item}
+    )
     return _member(found["SecretString"], key) if key else str(found["SecretString"])
 
 
@@ -50,5 +55,7 @@ def _member(document: str, key: str) -> str:
     try:
         value = json.loads(document)[key]
     except (ValueError, KeyError, TypeError) as error:
-        raise ResourceFailure(f"Could not find a value associated with JSONKey {key} in SecretString") from error
+        raise ResourceFailure(
+            f"Could not find a value associated with JSONKey {key} in SecretString"
+        ) from error
     return value if isinstance(value, str) else json.dumps(value)

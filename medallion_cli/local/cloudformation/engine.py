@@ -1,4 +1,4 @@
-"""Stack operations as persisted phases: forward, rollback, cleanup; a restart goes on where the document says."""
+"""Stack operations as persisted phases (forward, rollback, cleanup): a restart goes on where they stand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from medallion_cli.local.cloudformation.changes import refusal
 from medallion_cli.local.cloudformation.desire import Intent
-from medallion_cli.local.cloudformation.faults import Interrupted, ResourceFailure, ValidationError
+from medallion_cli.local.cloudformation.faults import Interrupted, ResourceFailure
 from medallion_cli.local.cloudformation.properties import difference, recreates
 from medallion_cli.local.cloudformation.resource_steps import Steps, failure_reason
 from medallion_cli.local.cloudformation.stack import (
@@ -18,6 +18,7 @@ from medallion_cli.local.cloudformation.stack import (
     physical_suffix,
     snapshot,
 )
+from medallion_cli.local.protocol import ServiceError
 
 _RETAINED = {"Retain", "RetainExceptOnCreate"}
 _REPLACES = "Requested update requires the creation of a new physical resource; hence creating one."
@@ -61,8 +62,8 @@ class Engine:
     def _attempt(self, stack: Stack, operation: Operation) -> None:
         try:
             self._forward(stack, operation)
-        except (OperationFailed, ValidationError) as error:
-            self._fail(stack, operation, str(error))
+        except (OperationFailed, ServiceError) as error:
+            self._fail(stack, operation, str(getattr(error, "message", "") or error))
 
     def _forward(self, stack: Stack, operation: Operation) -> None:
         intent = self.intent(stack)
@@ -146,7 +147,14 @@ class Engine:
             raise OperationFailed(f"The following resource(s) failed to update: [{current.logical_id}]. ")
 
     def _make(
-        self, stack: Stack, resource: Resource, verb: str, refusals: list[str], *, again: bool, reason: str = ""
+        self,
+        stack: Stack,
+        resource: Resource,
+        verb: str,
+        refusals: list[str],
+        *,
+        again: bool,
+        reason: str = "",
     ) -> None:
         if not again:
             stack.record(f"{verb}_IN_PROGRESS", reason, resource)
@@ -158,7 +166,9 @@ class Engine:
 
         self._run(stack, resource, verb, refusals, act)
 
-    def _change(self, stack: Stack, resource: Resource, properties: dict[str, Any], refusals: list[str]) -> None:
+    def _change(
+        self, stack: Stack, resource: Resource, properties: dict[str, Any], refusals: list[str]
+    ) -> None:
         if resource.before is None:
             resource.before, resource.properties = resource.properties, properties
             stack.record("UPDATE_IN_PROGRESS", "", resource)
@@ -199,10 +209,12 @@ class Engine:
         self.save(stack)
 
     def _undo_create(self, stack: Stack, operation: Operation) -> None:
-        """Delete everything made, then ROLLBACK_COMPLETE; the resource that failed is deleted if it has an id."""
+        """Delete everything made, then ROLLBACK_COMPLETE; what failed is deleted too if it has an id."""
         failed = self._remove_all(stack, _reverse(stack.resources), {"Retain"})
         if failed:
-            self._finish(stack, "ROLLBACK_FAILED", f"The following resource(s) failed to delete: [{failed}]. ")
+            self._finish(
+                stack, "ROLLBACK_FAILED", f"The following resource(s) failed to delete: [{failed}]. "
+            )
         elif operation.on_failure == "DELETE":
             self._finish(stack, "DELETE_COMPLETE")
         else:
@@ -238,14 +250,14 @@ class Engine:
         self.save(stack)
         try:
             self.steps.update(stack, current, attempted)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any failure is the resource's, never the engine's
             stack.record("UPDATE_FAILED", failure_reason(error), current)
         else:
             stack.record("UPDATE_COMPLETE", "", current)
         current.before = None
 
     def _clean(self, stack: Stack, operation: Operation) -> None:
-        """Delete replaced and removed resources; one that cannot be deleted is left, as CloudFormation does."""
+        """Delete replaced and removed resources; what cannot be deleted is left, as CloudFormation does."""
         rolled_back = operation.outcome == "UPDATE_ROLLBACK_COMPLETE"
         for resource in _reverse({item.name: item for item in operation.obsolete}):
             replaced = resource.logical_id in stack.resources and not rolled_back
@@ -287,7 +299,7 @@ class Engine:
         stack.record("DELETE_IN_PROGRESS", "", resource)
         try:
             self.steps.delete(stack, resource)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any failure is the resource's, never the engine's
             stack.record("DELETE_FAILED", failure_reason(error), resource)
             return False
         stack.record("DELETE_COMPLETE", "", resource)
@@ -302,7 +314,7 @@ class Engine:
 
 
 def begin(stack: Stack, operation: Operation) -> None:
-    """Put an operation on a stack, with what a rollback needs; the caller saves, then runs `Engine.proceed`."""
+    """Put an operation on a stack, with what a rollback needs; the caller saves and runs `proceed`."""
     operation.previous_resources = snapshot(stack.resources) if operation.kind == "UPDATE" else {}
     stack.operation = operation
     stack.record(f"{operation.kind}_IN_PROGRESS", "User Initiated")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from medallion_cli.local.protocol import ServiceError
 
-class Fault(Exception):
-    """An API error of CloudFormation; `code` is the wire code, the message is CloudFormation's own text."""
 
-    code = "ValidationError"
+class Fault(ServiceError):
+    """An API error of CloudFormation: its wire code, and its own text."""
 
-    def __init__(self, message: str, code: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code or type(self).code
+    def __init__(self, message: str, code: str = "ValidationError") -> None:
+        super().__init__(code, message)
 
 
 class ValidationError(Fault):
@@ -19,7 +17,7 @@ class ValidationError(Fault):
 
 
 class ResourceFailure(Exception):
-    """A resource that could not be created, updated or deleted; the text becomes its ResourceStatusReason."""
+    """A resource that could not be created, updated or deleted; the text is its ResourceStatusReason."""
 
 
 class Interrupted(Exception):

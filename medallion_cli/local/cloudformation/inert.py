@@ -78,7 +78,11 @@ INERT: Final[dict[str, str]] = {f"AWS::EC2::{kind}": pattern for kind, pattern i
 _ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
     "AWS::EC2::EIP": {"PublicIp": "198.51.100.{octet}", "AllocationId": "{physical}"},
     "AWS::EC2::SecurityGroup": {"GroupId": "{physical}", "Id": "{physical}"},
-    "AWS::EC2::Subnet": {"SubnetId": "{physical}", "VpcId": "{VpcId}", "AvailabilityZone": "{AvailabilityZone}"},
+    "AWS::EC2::Subnet": {
+        "SubnetId": "{physical}",
+        "VpcId": "{VpcId}",
+        "AvailabilityZone": "{AvailabilityZone}",
+    },
     "AWS::EC2::VPC": {"VpcId": "{physical}", "CidrBlock": "{CidrBlock}", "DefaultSecurityGroup": "sg-{hex}"},
     "AWS::IAM::InstanceProfile": {"Arn": "arn:aws:iam::{account}:instance-profile{Path}{name}"},
     "AWS::IAM::ManagedPolicy": {"PolicyArn": "{physical}"},
@@ -93,10 +97,20 @@ _ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
         "QueueUrl": "{physical}",
     },
 }
-_NAME_PROPERTIES: Final = (
-    "Name RoleName ManagedPolicyName InstanceProfileName AlarmName DashboardName RuleName QueueName "
-    "FilterName ConnectionName SubscriptionName DBSubnetGroupName"
-).split()
+_NAME_PROPERTIES: Final = [
+    "Name",
+    "RoleName",
+    "ManagedPolicyName",
+    "InstanceProfileName",
+    "AlarmName",
+    "DashboardName",
+    "RuleName",
+    "QueueName",
+    "FilterName",
+    "ConnectionName",
+    "SubscriptionName",
+    "DBSubnetGroupName",
+]
 
 
 def _facts(request: Request) -> dict[str, str]:
@@ -132,7 +146,11 @@ def make_inert(request: Request) -> Made:
 
 
 def _attribute(
-    name: str, known: Mapping[str, str], request: Request, facts: dict[str, str], schema: ResourceSchema | None
+    name: str,
+    known: Mapping[str, str],
+    request: Request,
+    facts: dict[str, str],
+    schema: ResourceSchema | None,
 ) -> Any:
     if name in known:
         return known[name].format_map(facts)

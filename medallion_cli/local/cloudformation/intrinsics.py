@@ -32,9 +32,13 @@ class Scope:
     def holds(self, name: str) -> bool:
         """The value of a named condition."""
         if name not in self.conditions:
-            raise ValidationError(f"Template format error: Unresolved condition dependency {name} in the template")
+            raise ValidationError(
+                f"Template format error: Unresolved condition dependency {name} in the template"
+            )
         if name in self._open:
-            raise ValidationError(f"Template error: Found circular condition dependency between {name} and itself")
+            raise ValidationError(
+                f"Template error: Found circular condition dependency between {name} and itself"
+            )
         if name not in self._seen:
             self._open.add(name)
             self._seen[name] = _condition(self.conditions[name], self)
@@ -206,11 +210,13 @@ def _condition(node: Any, scope: Scope) -> bool:
             return not _condition(item, scope)
         case {"Fn::Equals": [_, _]} if len(node) == 1:
             return bool(_equals(node["Fn::Equals"], scope))
-    raise ValidationError("Template error: every Fn::Not, Fn::And, Fn::Or and Fn::Equals must form a condition")
+    raise ValidationError(
+        "Template error: every Fn::Not, Fn::And, Fn::Or and Fn::Equals must form a condition"
+    )
 
 
 def references(node: Any) -> set[str]:
-    """Logical names that a node refers to by Ref, GetAtt or Sub (parameters and pseudo parameters among them)."""
+    """Names that a node refers to by Ref, GetAtt or Sub, parameters and pseudo parameters among them."""
     match node:
         case {"Ref": str(name)} if len(node) == 1:
             return {name}

@@ -18,8 +18,19 @@ _AWS_TYPES: Final = re.compile(
 )
 _STORED: Final = re.compile(r"AWS::SSM::Parameter::(Name|Value<(.+)>)")
 _KEYS: Final = frozenset(
-    "Type Default NoEcho AllowedValues AllowedPattern MaxLength MinLength MaxValue MinValue Description "
-    "ConstraintDescription".split()
+    [
+        "Type",
+        "Default",
+        "NoEcho",
+        "AllowedValues",
+        "AllowedPattern",
+        "MaxLength",
+        "MinLength",
+        "MaxValue",
+        "MinValue",
+        "Description",
+        "ConstraintDescription",
+    ]
 )
 
 
@@ -59,7 +70,9 @@ def _as_text(value: Any) -> str:
 
 def _check_declaration(name: str, node: Any) -> None:
     if not isinstance(node, dict) or "Type" not in node:
-        raise ValidationError(f"Template format error: Every Parameters object must contain a Type member. ({name})")
+        raise ValidationError(
+            f"Template format error: Every Parameters object must contain a Type member. ({name})"
+        )
     unknown = sorted(set(node) - _KEYS)
     if unknown:
         raise ValidationError(f"Invalid template parameter property '{unknown[0]}'")

@@ -69,7 +69,7 @@ _TemplateLoader.add_multi_constructor("!", _intrinsic)
 
 
 def parse_template(text: str) -> dict[str, Any]:
-    """The template as nested dicts; raises ValidationError with CloudFormation's "Template format error" text."""
+    """The template as nested dicts; raises ValidationError, a "Template format error"."""
     document = _parse_json(text) if text.lstrip().startswith("{") else _parse_yaml(text)
     if not isinstance(document, dict):
         raise ValidationError("Template format error: unsupported structure.")
@@ -95,7 +95,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _parse_yaml(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=_TemplateLoader)  # noqa: S506 - a SafeLoader subclass
+        return yaml.load(text, Loader=_TemplateLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""

@@ -1,4 +1,4 @@
-"""Validation of resource properties against their schema, with the messages of CloudFormation's own validator."""
+"""Validation of properties against their schema, with the messages of CloudFormation's own validator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from typing import Any
 from medallion_cli.local.cloudformation.schemas import ResourceSchema
 from medallion_cli.local.cloudformation.unknown import UNKNOWN
 
-_NAMES = {dict: "JSONObject", list: "JSONArray", str: "String", bool: "Boolean", int: "Integer", float: "Number"}
+_NAMES = {
+    dict: "JSONObject",
+    list: "JSONArray",
+    str: "String",
+    bool: "Boolean",
+    int: "Integer",
+    float: "Number",
+}
 _DYNAMIC = "{{resolve:"
 
 
@@ -19,7 +26,9 @@ def coerce(value: Any, node: dict[str, Any], schema: ResourceSchema) -> Any:
     node = schema.resolve(node)
     if isinstance(value, dict):
         inner = node.get("properties", {})
-        return {key: coerce(item, inner.get(key, _pattern_node(key, node)), schema) for key, item in value.items()}
+        return {
+            key: coerce(item, inner.get(key, _pattern_node(key, node)), schema) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [coerce(item, node.get("items", {}), schema) for item in value]
     return _coerce_scalar(value, _types(node))
@@ -162,7 +171,9 @@ def _check_array(value: list[Any], node: dict[str, Any], at: str, schema: Resour
         yield from _check(item, node.get("items", {}), f"{at}/{index}", schema)
 
 
-def _check_object(value: dict[str, Any], node: dict[str, Any], at: str, schema: ResourceSchema) -> Iterator[str]:
+def _check_object(
+    value: dict[str, Any], node: dict[str, Any], at: str, schema: ResourceSchema
+) -> Iterator[str]:
     properties = node.get("properties", {})
     for name in node.get("required", ()):
         if name not in value and not _is_read_only(name, at, schema):
@@ -205,9 +216,8 @@ def _check_groups(value: dict[str, Any], node: dict[str, Any], at: str) -> Itera
 def _check_combinations(value: Any, node: dict[str, Any], at: str, schema: ResourceSchema) -> Iterator[str]:
     for inner in node.get("allOf", ()):
         yield from _check(value, inner, at, schema)
-    if "anyOf" in node:
-        if not any(_holds(value, inner, at, schema) for inner in node["anyOf"]):
-            yield f"{at}: #: no subschema matched out of the total {len(node['anyOf'])} subschemas"
+    if "anyOf" in node and not any(_holds(value, inner, at, schema) for inner in node["anyOf"]):
+        yield f"{at}: #: no subschema matched out of the total {len(node['anyOf'])} subschemas"
     if "oneOf" in node:
         matched = sum(_holds(value, inner, at, schema) for inner in node["oneOf"])
         if matched != 1:
@@ -221,7 +231,7 @@ def _holds(value: Any, node: dict[str, Any], at: str, schema: ResourceSchema) ->
 @cache
 def _regex(pattern: str) -> Any:
     """Schema patterns are ECMA/Java; `regex` (a cfn-lint dependency) knows their `\\p{…}` and `\\z`."""
-    import regex
+    import regex  # type: ignore[import-untyped]
 
     astral = pattern.replace("\\uD800\\uDC00-\\uDBFF\\uDFFF", "\\U00010000-\\U0010FFFF")
     return regex.compile(astral.replace("\\z", "\\Z"))

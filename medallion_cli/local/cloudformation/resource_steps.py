@@ -1,4 +1,4 @@
-"""One resource at a time: create, update, delete through its handler, every failure in CloudFormation's words."""
+"""One resource at a time, through its handler; every failure in CloudFormation's words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from medallion_cli.local.cloudformation.resources.handler import (
     is_missing,
     is_taken,
 )
+from medallion_cli.local.cloudformation.schemas import resource_schema
 from medallion_cli.local.cloudformation.stack import Resource, Stack
+from medallion_cli.local.protocol import ServiceError
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Steps:
         request = self._request(stack, resource)
         try:
             made = handler.create(request)
-        except Exception as error:
+        except ServiceError as error:
             found = handler.find(request) if again and is_taken(error) else None
             if found is None:
                 raise
@@ -45,7 +47,9 @@ class Steps:
 
     def update(self, stack: Stack, resource: Resource, before: dict[str, Any]) -> None:
         """Bring an existing resource to its new properties in place."""
-        _accept(resource, self.handler(resource.type_name).update(self._request(stack, resource, before=before)))
+        _accept(
+            resource, self.handler(resource.type_name).update(self._request(stack, resource, before=before))
+        )
 
     def delete(self, stack: Stack, resource: Resource) -> None:
         """Remove the resource; one that is gone already counts as removed."""
@@ -53,7 +57,7 @@ class Steps:
             return
         try:
             self.handler(resource.type_name).delete(self._request(stack, resource))
-        except Exception as error:
+        except ServiceError as error:
             if not is_missing(error):
                 raise
 
@@ -87,11 +91,20 @@ class Steps:
 
 
 def _accept(resource: Resource, made: Made) -> None:
-    resource.physical_id, resource.attributes = made.physical_id, made.attributes
+    """Keep the id and what GetAtt may read, nothing else that a service said."""
+    schema = resource_schema(resource.type_name)
+    known = schema.attributes if schema else made.attributes.keys()
+    plain = {name: _plain(value) for name, value in made.attributes.items() if name in known}
+    resource.physical_id, resource.attributes = made.physical_id, plain
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as JSON holds it: times become text."""
+    return value if isinstance(value, str | int | float | bool | list | None) else str(value)
 
 
 def failure_reason(error: Exception) -> str:
-    """The ResourceStatusReason of an error; a bug in a handler reads as an internal failure, with its type."""
+    """The ResourceStatusReason of an error; a handler's bug reads as an internal failure, with its type."""
     if isinstance(error, Interrupted):
         raise error
     if isinstance(error, ResourceFailure | Fault):

@@ -1,4 +1,4 @@
-"""Resource schemas as published by CloudFormation, read from cfn-lint's bundled data (one pointer file a region)."""
+"""CloudFormation's resource schemas, from cfn-lint's bundled data (one pointer file a region)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,25 @@ import importlib.util
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+
+# older types whose settable properties GetAtt gives too (as cfn-lint lists them)
+_WHOLE = frozenset(
+    f"AWS::{name}"
+    for name in [
+        "EC2::SecurityGroup",
+        "EC2::Subnet",
+        "EC2::VPC",
+        "RDS::DBInstance",
+        "RDS::DBParameterGroup",
+        "RedshiftServerless::Workgroup",
+        "SNS::Topic",
+        "SQS::Queue",
+        "SSM::Parameter",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -33,12 +49,14 @@ class ResourceSchema:
         """The properties whose values name the resource."""
         return _paths(self.document.get("primaryIdentifier", ()))
 
-    @property
+    @cached_property
     def attributes(self) -> frozenset[str]:
         """Every name GetAtt accepts: read-only leaves, and the objects that hold them."""
         return frozenset(self._attributes())
 
     def _attributes(self) -> Iterator[str]:
+        if self.type_name in _WHOLE:
+            yield from self._leaves("", self.document)
         for path in self.read_only:
             yield path
             node = self.resolve(self.node(path))
@@ -46,9 +64,10 @@ class ResourceSchema:
                 yield from self._leaves(f"{path}.{child}", self.resolve(node["properties"][child]))
 
     def _leaves(self, path: str, node: dict[str, Any]) -> Iterator[str]:
-        yield path
+        if path:
+            yield path
         for child, inner in node.get("properties", {}).items():
-            yield from self._leaves(f"{path}.{child}", self.resolve(inner))
+            yield from self._leaves(f"{path}.{child}".lstrip("."), self.resolve(inner))
 
     def node(self, path: str) -> dict[str, Any]:
         """The schema of a dotted property path; empty when the path leaves the schema."""

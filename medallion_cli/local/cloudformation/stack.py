@@ -1,10 +1,11 @@
-"""What the engine remembers of a stack, as it is stored: resources, events, change sets and the operation in flight."""
+"""What is stored of a stack: resources, events, change sets and the operation in flight."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import string
+import threading
 import uuid
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -148,7 +149,7 @@ def snapshot(resources: dict[str, Resource]) -> dict[str, Resource]:
 
 
 def physical_suffix(*parts: str) -> str:
-    """Twelve characters, the same for the same parts: a resource created again after a crash keeps its name."""
+    """Twelve characters, the same for the same parts: created again after a crash, a name stays."""
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:12])
 
@@ -168,6 +169,7 @@ class StackStore:
 
     def __init__(self, store: StateStore) -> None:
         self._store = store
+        self._lock = threading.Lock()
         names: list[str] = store.load("cloudformation", [])
         documents = [store.load(name, None) for name in names]
         loaded = [from_document(document) for document in documents if document]
@@ -177,11 +179,12 @@ class StackStore:
     def save(self, stack: Stack) -> None:
         """Persist one stack; its document is written before the index names it."""
         name = f"cloudformation-{stack.name}-{stack.stack_id.rsplit('/', 1)[-1]}"
-        self.stacks[stack.stack_id] = stack
-        self._store.save(name, to_document(stack))
-        if name not in self._names:
-            self._names.append(name)
-            self._store.save("cloudformation", self._names)
+        with self._lock:
+            self.stacks[stack.stack_id] = stack
+            self._store.save(name, to_document(stack))
+            if name not in self._names:
+                self._names.append(name)
+                self._store.save("cloudformation", self._names)
 
     def find(self, name_or_id: str) -> Stack | None:
         """A live stack by name, or any stack by id."""

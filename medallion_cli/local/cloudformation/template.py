@@ -1,11 +1,11 @@
-"""The structure of a template: sections, references and the order of its resources, checked as CloudFormation does."""
+"""The structure of a template: sections, references and resource order, checked as CloudFormation does."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from medallion_cli.local.cloudformation.faults import ValidationError
@@ -16,13 +16,42 @@ from medallion_cli.local.cloudformation.schemas import ResourceSchema, resource_
 MAX_BODY: Final = 51_200
 MAX_FILE: Final = 1_000_000
 PSEUDO: Final = frozenset(
-    f"AWS::{name}" for name in "AccountId NotificationARNs NoValue Partition Region StackId StackName URLSuffix".split()
+    f"AWS::{name}"
+    for name in [
+        "AccountId",
+        "NotificationARNs",
+        "NoValue",
+        "Partition",
+        "Region",
+        "StackId",
+        "StackName",
+        "URLSuffix",
+    ]
 )
 _SECTIONS: Final = frozenset(
-    "AWSTemplateFormatVersion Description Metadata Parameters Mappings Conditions Resources Outputs".split()
+    [
+        "AWSTemplateFormatVersion",
+        "Description",
+        "Metadata",
+        "Parameters",
+        "Mappings",
+        "Conditions",
+        "Resources",
+        "Outputs",
+    ]
 )
 _ATTRIBUTES: Final = frozenset(
-    "Type Properties DependsOn Condition Metadata DeletionPolicy UpdateReplacePolicy CreationPolicy UpdatePolicy".split()
+    [
+        "Type",
+        "Properties",
+        "DependsOn",
+        "Condition",
+        "Metadata",
+        "DeletionPolicy",
+        "UpdateReplacePolicy",
+        "CreationPolicy",
+        "UpdatePolicy",
+    ]
 )
 _POLICIES: Final = {
     "DeletionPolicy": ("Delete", "Retain", "Snapshot", "RetainExceptOnCreate"),
@@ -86,7 +115,9 @@ class Template:
     def policy(self, logical_id: str, kind: str) -> str:
         """DeletionPolicy or UpdateReplacePolicy in force, with the type's default."""
         node = self.resources[logical_id]
-        default = "Snapshot" if node["Type"] in _SNAPSHOT_BY_DEFAULT and kind == "DeletionPolicy" else "Delete"
+        default = (
+            "Snapshot" if node["Type"] in _SNAPSHOT_BY_DEFAULT and kind == "DeletionPolicy" else "Delete"
+        )
         return str(node.get(kind, default))
 
 
@@ -99,6 +130,7 @@ def _in_cycle(waiting: dict[str, set[str]]) -> set[str]:
         names = kept
 
 
+@lru_cache(maxsize=64)
 def load_template(body: str, region: str) -> Template:
     """Parse and check a template; raises ValidationError with CloudFormation's text."""
     template = Template(body, parse_template(body), region)
@@ -139,9 +171,13 @@ def _check_resource(name: str, node: Any) -> None:
             raise ValidationError(f"Invalid template resource property '{attribute}'")
     for kind, allowed in _POLICIES.items():
         if node.get(kind, "Delete") not in allowed:
-            raise ValidationError(f"Template format error: Unrecognized {kind} {node[kind]} for resource {name}")
+            raise ValidationError(
+                f"Template format error: Unrecognized {kind} {node[kind]} for resource {name}"
+            )
     if not isinstance(node.get("Properties", {}), dict):
-        raise ValidationError(f"Template format error: [/Resources/{name}/Properties] 'null' values are not allowed")
+        raise ValidationError(
+            f"Template format error: [/Resources/{name}/Properties] 'null' values are not allowed"
+        )
 
 
 def _check_types(template: Template) -> None:
@@ -167,7 +203,9 @@ def _check_references(template: Template) -> None:
         _check_attribute(template, logical_id, attribute)
     for name in _condition_names(template):
         if name not in template.section("Conditions"):
-            raise ValidationError(f"Template format error: Unresolved condition dependency {name} in the template")
+            raise ValidationError(
+                f"Template format error: Unresolved condition dependency {name} in the template"
+            )
 
 
 def _depends_on(template: Template) -> Iterator[set[str]]:

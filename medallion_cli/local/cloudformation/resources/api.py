@@ -1,4 +1,4 @@
-"""Properties to API parameters: names matched to the operation's own members, values brought to their types."""
+"""Properties to API parameters: names matched to the operation's members, values to their types."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from medallion_cli.local.cloudformation.faults import ResourceFailure
 from medallion_cli.local.cloudformation.resources.handler import Made, Request, is_taken
+from medallion_cli.local.protocol import ServiceError
 
 
 @cache
@@ -26,7 +27,7 @@ def arguments(
     renamed: Mapping[str, str] | None = None,
     unsent: Set[str] = frozenset(),
 ) -> dict[str, Any]:
-    """Keyword arguments of an operation. `unsent` properties have no place in it; any other stray one is refused."""
+    """Keyword arguments of an operation; a property without a place there is refused unless `unsent`."""
     renamed = renamed or {}
     shape = _model(service).operation_model(operation).input_shape
     members = {name.lower(): name for name in shape.members}
@@ -36,7 +37,9 @@ def arguments(
         if target is not None:
             found[target] = _shaped(value, shape.members[target])
         elif name not in unsent:
-            raise ResourceFailure(f"Property {name} is not supported by the embedded AWS ({service} {operation})")
+            raise ResourceFailure(
+                f"Property {name} is not supported by the embedded AWS ({service} {operation})"
+            )
     return found
 
 
@@ -84,7 +87,7 @@ def recreated(create: Callable[[Request], Made]) -> Callable[[Request], None]:
     def restore(request: Request) -> None:
         try:
             create(request)
-        except Exception as error:
+        except ServiceError as error:
             if not is_taken(error):
                 raise
 

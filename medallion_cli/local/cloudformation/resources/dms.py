@@ -6,11 +6,24 @@ from typing import Any, Final
 
 from medallion_cli.local.cloudformation.resources.api import arguments, changed, generated
 from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, is_missing
+from medallion_cli.local.protocol import ServiceError
 
 _UNSENT: Final = frozenset(
-    "ResourceIdentifier AllowMajorVersionUpgrade Tags EndpointType EngineName "
-    "ReplicationSubnetGroupIdentifier KmsKeyId PubliclyAccessible AvailabilityZone CdcStartTime "
-    "SourceEndpointArn TargetEndpointArn ReplicationInstanceArn".split()
+    [
+        "ResourceIdentifier",
+        "AllowMajorVersionUpgrade",
+        "Tags",
+        "EndpointType",
+        "EngineName",
+        "ReplicationSubnetGroupIdentifier",
+        "KmsKeyId",
+        "PubliclyAccessible",
+        "AvailabilityZone",
+        "CdcStartTime",
+        "SourceEndpointArn",
+        "TargetEndpointArn",
+        "ReplicationInstanceArn",
+    ]
 )
 
 
@@ -23,7 +36,7 @@ def _described(request: Request, operation: str, filter_name: str, value: str) -
     """What a describe call finds by one filter; nothing when DMS says ResourceNotFoundFault."""
     try:
         found = request.call("dms", operation, Filters=[{"Name": filter_name, "Values": [value]}])
-    except Exception as error:
+    except ServiceError as error:
         if is_missing(error):
             return []
         raise
@@ -47,7 +60,9 @@ def _instances(request: Request, arn: str) -> list[dict[str, Any]]:
 
 
 def _instance_ready(request: Request, arn: str) -> Made:
-    request.wait(lambda: _state(_instances(request, arn), "ReplicationInstanceStatus"), "available", ("failed",))
+    request.wait(
+        lambda: _state(_instances(request, arn), "ReplicationInstanceStatus"), "available", ("failed",)
+    )
     found = _instances(request, arn)[0]
     private = found.get("ReplicationInstancePrivateIpAddresses", ["127.0.0.1"])
     public = found.get("ReplicationInstancePublicIpAddresses", [])
@@ -87,7 +102,9 @@ def _group(request: Request) -> str:
 def _create_group(request: Request) -> Made:
     params = arguments("dms", "CreateReplicationSubnetGroup", request.properties)
     request.call(
-        "dms", "CreateReplicationSubnetGroup", **params | {"ReplicationSubnetGroupIdentifier": _group(request)}
+        "dms",
+        "CreateReplicationSubnetGroup",
+        **params | {"ReplicationSubnetGroupIdentifier": _group(request)},
     )
     return Made(_group(request))
 
@@ -159,8 +176,15 @@ def _task_state(request: Request, arn: str) -> str:
 
 def _update_task(request: Request) -> Made:
     """DMS wants the full settings on every modify; a running task is its InvalidResourceStateFault."""
-    names = ("ReplicationTaskIdentifier", "MigrationType", "TableMappings", "ReplicationTaskSettings", "TaskData")
-    names += ("CdcStartPosition", "CdcStopPosition")
+    names = (
+        "ReplicationTaskIdentifier",
+        "MigrationType",
+        "TableMappings",
+        "ReplicationTaskSettings",
+        "TaskData",
+        "CdcStartPosition",
+        "CdcStopPosition",
+    )
     given = {name: value for name, value in request.properties.items() if name in names}
     if changed(request):
         params = arguments("dms", "ModifyReplicationTask", given)

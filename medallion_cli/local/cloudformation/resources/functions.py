@@ -6,12 +6,28 @@ import io
 import zipfile
 from typing import Any, Final
 
-from medallion_cli.local.cloudformation.resources.api import arguments, changed, generated, recreated, tag_map, without
+from medallion_cli.local.cloudformation.resources.api import (
+    arguments,
+    changed,
+    generated,
+    recreated,
+    tag_map,
+    without,
+)
 from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request
 
 _UNSENT: Final = frozenset(
-    "ReservedConcurrentExecutions RuntimeManagementConfig RecursiveLoop Architectures CodeSigningConfigArn "
-    "PackageType Code Tags FunctionName".split()
+    [
+        "ReservedConcurrentExecutions",
+        "RuntimeManagementConfig",
+        "RecursiveLoop",
+        "Architectures",
+        "CodeSigningConfigArn",
+        "PackageType",
+        "Code",
+        "Tags",
+        "FunctionName",
+    ]
 )
 
 

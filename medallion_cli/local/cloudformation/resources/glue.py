@@ -16,7 +16,7 @@ def _database(request: Request) -> str:
 
 def _database_input(request: Request) -> dict[str, Any]:
     shaped = arguments("glue", "CreateDatabase", {"DatabaseInput": request.properties["DatabaseInput"]})
-    return shaped["DatabaseInput"] | {"Name": _database(request)}
+    return {**shaped["DatabaseInput"], "Name": _database(request)}
 
 
 def _create_database(request: Request) -> Made:

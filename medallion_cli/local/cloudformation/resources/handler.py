@@ -25,9 +25,9 @@ class Cloud(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """One resource to create, update or delete; `properties` are fully resolved, `name` is what AWS would generate.
+    """One resource to act on; `properties` are fully resolved, `name` is what AWS would generate.
 
-    A create that has to wait calls `created(physical_id)` first: from then on a rollback removes the resource.
+    A create that has to wait calls `created(physical_id)` first: from then on a rollback removes it.
     """
 
     cloud: Cloud
@@ -48,13 +48,17 @@ class Request:
         given = {name: value for name, value in params.items() if value is not None}
         return self.cloud.call(service, operation, **given)
 
-    def arn(self, service: str, resource: str, *, region: str | None = None, account: str | None = None) -> str:
+    def arn(
+        self, service: str, resource: str, *, region: str | None = None, account: str | None = None
+    ) -> str:
         """An ARN in the stack's region and account (pass "" where the service has none)."""
         where = self.cloud.region if region is None else region
         who = self.cloud.account if account is None else account
         return f"arn:aws:{service}:{where}:{who}:{resource}"
 
-    def wait(self, probe: Callable[[], str], ready: str, failed: tuple[str, ...] = (), seconds: float = 900) -> None:
+    def wait(
+        self, probe: Callable[[], str], ready: str, failed: tuple[str, ...] = (), seconds: float = 900
+    ) -> None:
         """Poll until `probe()` answers `ready`; ResourceFailure when it answers one of `failed`, or never."""
         until = time.monotonic() + seconds
         while (state := probe()) != ready:
@@ -106,13 +110,21 @@ def error_code(error: Exception) -> str:
 def is_missing(error: Exception) -> bool:
     """Whether a service said that the resource is not there."""
     code = error_code(error)
-    return any(mark in code for mark in ("NotFound", "NoSuch", "NonExistent", "DoesNotExist", "EntityNotFound"))
+    return any(
+        mark in code for mark in ("NotFound", "NoSuch", "NonExistent", "DoesNotExist", "EntityNotFound")
+    )
 
 
 def is_taken(error: Exception) -> bool:
     """Whether a service said that the resource is there already."""
     code = error_code(error)
-    marks = ("AlreadyExists", "AlreadyOwned", "ResourceExists", "EntityAlreadyExists", "ParameterAlreadyExists")
+    marks = (
+        "AlreadyExists",
+        "AlreadyOwned",
+        "ResourceExists",
+        "EntityAlreadyExists",
+        "ParameterAlreadyExists",
+    )
     return any(mark in code for mark in marks) or (
         code in ("ConflictException", "ResourceConflictException") and "exist" in str(error).lower()
     )

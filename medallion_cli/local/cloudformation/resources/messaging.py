@@ -7,7 +7,13 @@ from typing import Any
 from medallion_cli.local.cloudformation.resources.api import arguments, generated, recreated, tag_map, without
 from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request
 
-_TOPIC_ATTRIBUTES = ("DisplayName", "KmsMasterKeyId", "FifoTopic", "ContentBasedDeduplication", "SignatureVersion")
+_TOPIC_ATTRIBUTES = (
+    "DisplayName",
+    "KmsMasterKeyId",
+    "FifoTopic",
+    "ContentBasedDeduplication",
+    "SignatureVersion",
+)
 
 
 def _topic_arn(request: Request) -> str:
@@ -31,7 +37,11 @@ def _attribute(value: Any) -> str:
 def _subscribe(request: Request, subscriptions: list[dict[str, str]]) -> None:
     for item in subscriptions:
         request.call(
-            "sns", "Subscribe", TopicArn=_topic_arn(request), Protocol=item["Protocol"], Endpoint=item["Endpoint"]
+            "sns",
+            "Subscribe",
+            TopicArn=_topic_arn(request),
+            Protocol=item["Protocol"],
+            Endpoint=item["Endpoint"],
         )
 
 
@@ -111,7 +121,9 @@ def _delete_group(request: Request) -> None:
 
 
 HANDLERS = {
-    "AWS::SNS::Topic": Handler(_create_topic, _update_topic, _delete_topic, _topic_arn, recreated(_create_topic)),
+    "AWS::SNS::Topic": Handler(
+        _create_topic, _update_topic, _delete_topic, _topic_arn, recreated(_create_topic)
+    ),
     "AWS::SSM::Parameter": Handler(
         _create_parameter, _update_parameter, _delete_parameter, _parameter, recreated(_create_parameter)
     ),

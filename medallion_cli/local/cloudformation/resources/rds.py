@@ -7,21 +7,42 @@ from typing import Any, Final
 
 from medallion_cli.local.cloudformation.faults import ResourceFailure
 from medallion_cli.local.cloudformation.resources.api import arguments, changed, generated, without
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, flatten, is_missing
+from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, is_missing
+from medallion_cli.local.protocol import ServiceError
 
 _MODIFIED: Final = {"VPCSecurityGroups": "VpcSecurityGroupIds", "Port": "DBPortNumber"}
 _UNSENT: Final = frozenset(
-    "AllowMajorVersionUpgrade ApplyImmediately CertificateRotationRestart DeleteAutomatedBackups "
-    "EnableCloudwatchLogsExports SourceRegion UseDefaultProcessorFeatures AvailabilityZone Engine "
-    "StorageEncrypted KmsKeyId MasterUsername DBName Timezone CharacterSetName EngineLifecycleSupport Tags "
-    "DBInstanceIdentifier".split()
+    [
+        "AllowMajorVersionUpgrade",
+        "ApplyImmediately",
+        "CertificateRotationRestart",
+        "DeleteAutomatedBackups",
+        "EnableCloudwatchLogsExports",
+        "SourceRegion",
+        "UseDefaultProcessorFeatures",
+        "AvailabilityZone",
+        "Engine",
+        "StorageEncrypted",
+        "KmsKeyId",
+        "MasterUsername",
+        "DBName",
+        "Timezone",
+        "CharacterSetName",
+        "EngineLifecycleSupport",
+        "Tags",
+        "DBInstanceIdentifier",
+    ]
 )
 _FAILED: Final = ("failed", "incompatible-parameters", "incompatible-network", "storage-full")
 _BATCH: Final = 20
 
 
 def _name(request: Request) -> str:
-    return request.physical_id or request.properties.get("DBInstanceIdentifier") or generated(request, 63, lower=True)
+    return (
+        request.physical_id
+        or request.properties.get("DBInstanceIdentifier")
+        or generated(request, 63, lower=True)
+    )
 
 
 def _create(request: Request) -> Made:
@@ -41,11 +62,18 @@ def _describe(request: Request) -> dict[str, Any]:
 def _available(request: Request) -> Made:
     request.wait(lambda: str(_describe(request)["DBInstanceStatus"]), "available", _FAILED)
     instance = _describe(request)
-    attributes = flatten("", {name: value for name, value in instance.items() if not isinstance(value, list)})
-    attributes["Endpoint.Port"] = str(attributes["Endpoint.Port"])
-    arn = request.arn("rds", f"db:{_name(request)}")
-    known = {"DBInstanceArn": arn, "DbiResourceId": "", "Endpoint.HostedZoneId": "Z2R2ITUGPM61AM"}
-    return Made(_name(request), known | attributes)
+    endpoint = instance["Endpoint"]
+    return Made(
+        _name(request),
+        {
+            "DBInstanceArn": request.arn("rds", f"db:{_name(request)}"),
+            "DBInstanceStatus": instance["DBInstanceStatus"],
+            "DbiResourceId": instance.get("DbiResourceId", ""),
+            "Endpoint.Address": endpoint["Address"],
+            "Endpoint.HostedZoneId": endpoint.get("HostedZoneId", ""),
+            "Endpoint.Port": str(endpoint["Port"]),
+        },
+    )
 
 
 def _update(request: Request) -> Made:
@@ -74,7 +102,7 @@ def _delete(request: Request) -> None:
 def _state(request: Request) -> str:
     try:
         return str(_describe(request)["DBInstanceStatus"])
-    except Exception as error:
+    except ServiceError as error:
         if is_missing(error):
             return "deleted"
         raise

@@ -6,12 +6,24 @@ from typing import Any, Final
 
 from medallion_cli.local.cloudformation.resources.api import arguments, changed
 from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, flatten, is_missing
+from medallion_cli.local.protocol import ServiceError
 
 _API: Final = "redshift-serverless"
 _UNSENT: Final = frozenset(
-    "FinalSnapshotName FinalSnapshotRetentionPeriod NamespaceResourcePolicy SnapshotCopyConfigurations "
-    "DbName RedshiftIdcApplicationArn Tags NamespaceName RecoveryPointId SnapshotArn SnapshotName "
-    "SnapshotOwnerAccount".split()
+    [
+        "FinalSnapshotName",
+        "FinalSnapshotRetentionPeriod",
+        "NamespaceResourcePolicy",
+        "SnapshotCopyConfigurations",
+        "DbName",
+        "RedshiftIdcApplicationArn",
+        "Tags",
+        "NamespaceName",
+        "RecoveryPointId",
+        "SnapshotArn",
+        "SnapshotName",
+        "SnapshotOwnerAccount",
+    ]
 )
 
 
@@ -24,7 +36,9 @@ def _workgroup(request: Request) -> str:
 
 
 def _create_namespace(request: Request) -> Made:
-    request.call(_API, "CreateNamespace", **arguments(_API, "CreateNamespace", request.properties, unsent=_UNSENT))
+    request.call(
+        _API, "CreateNamespace", **arguments(_API, "CreateNamespace", request.properties, unsent=_UNSENT)
+    )
     request.created(_namespace(request))
     return _namespace_ready(request)
 
@@ -58,14 +72,16 @@ def _delete_namespace(request: Request) -> None:
 def _state(read: Any, request: Request) -> str:
     try:
         return str(read(request)["status"])
-    except Exception as error:
+    except ServiceError as error:
         if is_missing(error):
             return "DELETED"
         raise
 
 
 def _create_workgroup(request: Request) -> Made:
-    request.call(_API, "CreateWorkgroup", **arguments(_API, "CreateWorkgroup", request.properties, unsent=_UNSENT))
+    request.call(
+        _API, "CreateWorkgroup", **arguments(_API, "CreateWorkgroup", request.properties, unsent=_UNSENT)
+    )
     request.created(_workgroup(request))
     return _workgroup_ready(request)
 

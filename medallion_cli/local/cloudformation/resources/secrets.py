@@ -1,4 +1,4 @@
-"""Secrets Manager: generated passwords, and the attachment that writes a database's address into its secret."""
+"""Secrets Manager: generated passwords, and the attachment that writes a database's address into one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from medallion_cli.local.cloudformation.faults import ResourceFailure
 from medallion_cli.local.cloudformation.resources.api import changed
 from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, is_missing
+from medallion_cli.local.protocol import ServiceError
 
 _NOT_LIMITS = ("SecretStringTemplate", "GenerateStringKey")
 
@@ -81,7 +82,7 @@ def _delete(request: Request) -> None:
 def _find(request: Request) -> str | None:
     try:
         return str(request.call("secretsmanager", "DescribeSecret", SecretId=_name(request))["ARN"])
-    except Exception as error:
+    except ServiceError as error:
         if is_missing(error):
             return None
         raise

@@ -1,4 +1,4 @@
-"""S3 buckets. Policies, encryption and lifecycle are validated and kept, but local objects are plain files."""
+"""S3 buckets; encryption and lifecycle are validated and kept, local objects are plain files."""
 
 from __future__ import annotations
 

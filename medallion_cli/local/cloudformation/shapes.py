@@ -1,0 +1,128 @@
+"""Stacks, resources, events and change sets in the shapes of CloudFormation's API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from medallion_cli.local.cloudformation.parameters import Parameter
+from medallion_cli.local.cloudformation.stack import Resource, Stack
+
+
+def moment(text: str) -> datetime | None:
+    """A stored time; None when it never came."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def given(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that have a value: the API leaves the others out."""
+    return {name: value for name, value in members.items() if value not in (None, "")}
+
+
+def stack_shape(stack: Stack, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    """A member of DescribeStacks; NoEcho parameters read ****."""
+    return given(
+        {
+            "StackId": stack.stack_id,
+            "StackName": stack.name,
+            "Description": stack.description,
+            "Parameters": [parameter_shape(item) for item in parameters.values()],
+            "CreationTime": moment(stack.created),
+            "LastUpdatedTime": moment(stack.updated),
+            "DeletionTime": moment(stack.deleted),
+            "StackStatus": stack.status,
+            "StackStatusReason": stack.reason,
+            "DisableRollback": False,
+            "NotificationARNs": [],
+            "Capabilities": stack.desired.capabilities,
+            "Outputs": stack.outputs,
+            "RoleARN": stack.desired.role_arn,
+            "Tags": [{"Key": key, "Value": value} for key, value in stack.desired.tags.items()],
+            "EnableTerminationProtection": stack.protected,
+            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        }
+    )
+
+
+def parameter_shape(item: Parameter) -> dict[str, str]:
+    """A parameter as text; the resolved value beside the key of a stored one."""
+    shape = {"ParameterKey": item.name, "ParameterValue": "****" if item.no_echo else item.text}
+    return shape | ({"ResolvedValue": str(item.value)} if item.stored else {})
+
+
+def summary_shape(stack: Stack) -> dict[str, Any]:
+    """A member of ListStacks."""
+    return given(
+        {
+            "StackId": stack.stack_id,
+            "StackName": stack.name,
+            "TemplateDescription": stack.description,
+            "CreationTime": moment(stack.created),
+            "LastUpdatedTime": moment(stack.updated),
+            "DeletionTime": moment(stack.deleted),
+            "StackStatus": stack.status,
+            "StackStatusReason": stack.reason,
+            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        }
+    )
+
+
+def event_shape(stack: Stack, event: Mapping[str, Any]) -> dict[str, Any]:
+    """A member of DescribeStackEvents."""
+    facts = {"StackId": stack.stack_id, "StackName": stack.name}
+    return given(facts | dict(event) | {"Timestamp": moment(event["Timestamp"])})
+
+
+def resource_shape(stack: Stack, resource: Resource) -> dict[str, Any]:
+    """A member of DescribeStackResources."""
+    return given(
+        {
+            "StackName": stack.name,
+            "StackId": stack.stack_id,
+            "LogicalResourceId": resource.logical_id,
+            "PhysicalResourceId": resource.physical_id,
+            "ResourceType": resource.type_name,
+            "Timestamp": moment(resource.timestamp),
+            "ResourceStatus": resource.status,
+            "ResourceStatusReason": resource.reason,
+            "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
+        }
+    )
+
+
+def resource_summary_shape(stack: Stack, resource: Resource) -> dict[str, Any]:
+    """A member of ListStackResources."""
+    shape = resource_shape(stack, resource)
+    shape["LastUpdatedTimestamp"] = shape.pop("Timestamp", None)
+    return {name: value for name, value in shape.items() if name not in ("StackName", "StackId")}
+
+
+def change_set_shape(change_set: Mapping[str, Any]) -> dict[str, Any]:
+    """DescribeChangeSet's answer."""
+    hidden = ("Desired", "OnFailure", "NoEcho")
+    shape = {name: value for name, value in change_set.items() if name not in hidden}
+    secret = change_set["NoEcho"]
+    shape["Parameters"] = [
+        {"ParameterKey": name, "ParameterValue": "****" if name in secret else text}
+        for name, text in change_set["Desired"]["parameters"].items()
+    ]
+    shape["Tags"] = [{"Key": key, "Value": value} for key, value in change_set["Desired"]["tags"].items()]
+    shape["Capabilities"] = change_set["Desired"]["capabilities"]
+    return given(shape | {"CreationTime": moment(change_set["CreationTime"]), "OnStackFailure": None})
+
+
+def change_set_summary_shape(change_set: Mapping[str, Any]) -> dict[str, Any]:
+    """A member of ListChangeSets."""
+    names = [
+        "StackId",
+        "StackName",
+        "ChangeSetId",
+        "ChangeSetName",
+        "ExecutionStatus",
+        "Status",
+        "StatusReason",
+        "Description",
+    ]
+    shape = {name: change_set.get(name) for name in names}
+    return given(shape | {"CreationTime": moment(change_set["CreationTime"])})
