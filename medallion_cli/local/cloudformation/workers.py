@@ -1,4 +1,4 @@
-"""One long-lived thread a stack: processes that a handler starts must not die with the thread that started them."""
+"""One long-lived thread a stack: a process that a handler starts may die with the thread it came from."""
 
 from __future__ import annotations
 
@@ -32,17 +32,13 @@ class Workers:
         if jobs is not None:
             jobs.join()
 
-    def keys(self) -> list[str]:
-        """Keys that ever had a job."""
-        return list(self._queues)
-
 
 def _work(jobs: queue.Queue[Callable[[], None]]) -> None:
     while True:
         job = jobs.get()
         try:
             job()
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged; the stack is as persisted
             _LOG.exception("a stack operation ended by a bug; it goes on when the daemon starts again")
         finally:
             jobs.task_done()

@@ -34,6 +34,7 @@ class Cloud:
         self.store = MemoryStore()
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.things: dict[str, dict[str, Any]] = {}
+        self.starting = False
         self.failing: dict[str, Exception] = {}
         self.before: Callable[[str, dict[str, Any]], None] = lambda operation, params: None
 
@@ -98,7 +99,8 @@ class Cloud:
         return self._create(params["DBInstanceIdentifier"], params | facts, "DBInstanceAlreadyExists")
 
     def DescribeDBInstances(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"DBInstances": [self._take(params["DBInstanceIdentifier"], "DBInstanceNotFound")]}
+        found = self._take(params["DBInstanceIdentifier"], "DBInstanceNotFound")
+        return {"DBInstances": [found | ({"DBInstanceStatus": "creating"} if self.starting else {})]}
 
     def DeleteDBInstance(self, params: dict[str, Any]) -> dict[str, Any]:
         return self.things.pop(params["DBInstanceIdentifier"])

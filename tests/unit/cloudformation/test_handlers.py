@@ -115,7 +115,7 @@ Resources:
     Properties:
       EndpointType: target
       EngineName: s3
-      S3Settings: {{BucketName: b, BucketFolder: g0001, DataFormat: parquet, DatePartitionEnabled: true}}
+      S3Settings: {{BucketName: b, BucketFolder: g0001, DatePartitionEnabled: true}}
   Task:
     Type: AWS::DMS::ReplicationTask
     Properties:
@@ -130,7 +130,7 @@ WAREHOUSE = f"""
 Resources:
   Namespace:
     Type: AWS::RedshiftServerless::Namespace
-    Properties: {{NamespaceName: the-namespace, DbName: dev, AdminUsername: admin, AdminUserPassword: Secret1234}}
+    Properties: {{NamespaceName: the-namespace, DbName: dev, AdminUsername: admin}}
   Workgroup:
     Type: AWS::RedshiftServerless::Workgroup
     Properties:
@@ -171,7 +171,7 @@ Resources:
     Type: AWS::StepFunctions::StateMachine
     Properties:
       RoleArn: {ROLE}
-      Definition: {{StartAt: A, States: {{A: {{Type: Pass, End: true, Comment: 'in ${{Place}}'}}}}}}
+      Definition: {{StartAt: A, States: {{A: {{Type: Succeed, Comment: 'in ${{Place}}'}}}}}}
       DefinitionSubstitutions: {{Place: !Ref 'AWS::Region'}}
   Group: {{Type: 'AWS::Scheduler::ScheduleGroup'}}
   Schedule:

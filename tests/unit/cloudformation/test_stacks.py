@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from fake_cloud import Account, Cloud
 from medallion_cli.local.protocol import ServiceError
@@ -217,6 +219,69 @@ def test_a_killed_update_goes_on_at_the_next_start(cloud: Cloud, moment: int) ->
     assert second.status() == "UPDATE_COMPLETE"
     assert set(cloud.things) == {"fresh-bucket", "/demo/bucket"}
     assert cloud.things["/demo/bucket"]["Value"] == "fresh-bucket:one"
+
+
+@pytest.mark.parametrize("moment", range(2, 10))
+def test_a_killed_rollback_goes_on_at_the_next_start(cloud: Cloud, moment: int) -> None:
+    """The update fails at its last resource; killed anywhere, it still ends as it was before."""
+    first = Account(cloud)
+    first.deploy(TWO)
+    old = first.physical("Bucket")
+    body = TWO.replace("AWS::S3::Bucket", "AWS::S3::Bucket\n    Properties: {BucketName: fresh-bucket}")
+    body = body.replace("Outputs:", "  Last: {Type: AWS::SNS::Topic, DependsOn: Setting}\nOutputs:")
+    made = first.change_set(body)
+    cloud.failing["CreateTopic"] = ServiceError("AuthorizationError", "no")
+    _kill_at(cloud, moment)
+    first.api._spawn = lambda stack: first.api._engine.proceed(stack)  # type: ignore[method-assign]
+    with contextlib.suppress(Killed):
+        first.api.execute_change_set({"ChangeSetName": made["ChangeSetId"]})
+    _heal(cloud)
+    second = Account(cloud)
+    second.api.start()
+    second.api.wait("demo")
+    assert second.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert set(cloud.things) == {old, "/demo/bucket"}
+    assert cloud.things["/demo/bucket"]["Value"] == f"{old}:one"
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_a_killed_deletion_goes_on_at_the_next_start(cloud: Cloud, moment: int) -> None:
+    first = Account(cloud)
+    first.deploy(TWO)
+    stack_id = first.stack()["StackId"]
+    _kill_at(cloud, moment)
+    first.api._spawn = lambda stack: first.api._engine.proceed(stack)  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        first.api.delete_stack({"StackName": "demo"})
+    _heal(cloud)
+    second = Account(cloud)
+    second.api.start()
+    second.api.wait(stack_id)
+    assert second.status(stack_id) == "DELETE_COMPLETE"
+    assert cloud.things == {}
+
+
+def test_a_stop_leaves_a_waiting_resource_to_the_next_start(cloud: Cloud) -> None:
+    """The database is still starting when the daemon goes down: the operation waits with it."""
+    body = """
+Resources:
+  Db:
+    Type: AWS::RDS::DBInstance
+    Properties: {Engine: mysql, DBInstanceClass: db.t4g.micro, AllocatedStorage: '20'}
+"""
+    first = Account(cloud)
+    made = first.change_set(body)
+    cloud.starting = True
+    first.api.execute_change_set({"ChangeSetName": made["ChangeSetId"]})
+    first.api.stop()
+    first.api.wait("demo")
+    assert first.status() == "CREATE_IN_PROGRESS"
+    cloud.starting = False
+    second = Account(cloud)
+    second.api.start()
+    second.api.wait("demo")
+    assert second.status() == "CREATE_COMPLETE"
+    assert len(cloud.things) == 1
 
 
 def _kill_at(cloud: Cloud, moment: int) -> None:
