@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -75,6 +76,7 @@ def _take(silver: SilverTable, generation: str, loaded: bool) -> TableReport:
         return silver.take(generation, loaded)
     except Exception as error:  # noqa: BLE001 (any fault of one table is that table's state; the job fails at its end)
         lines = str(error).strip().splitlines() or [type(error).__name__]
+        traceback.print_exc()
         return TableReport(silver.table.name, state="failed", error=lines[0])
 
 

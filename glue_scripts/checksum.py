@@ -55,7 +55,7 @@ def _table_sum(
     else:
         until = f"`_generation` = '{generation}'" + (f" AND `_seq` <= '{seq}'" if seq is not None else "")
         rows = newest(house.at(table.changes, pins[table.name].changes).where(until), table)
-    return checksum(rows.where("NOT `_deleted`"), table.columns)
+    return checksum(rows.where("NOT `_is_deleted`"), table.columns)
 
 
 def _model_sums(

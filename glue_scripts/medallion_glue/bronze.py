@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 POSITION = [("_op", "string"), ("_generation", "string"), ("_seq", "string"), ("_commit_ts", "timestamp")]
-ORIGIN = [("_file", "string"), ("_row", "bigint"), ("_failed", "array<string>"), ("_valid", "boolean")]
+ORIGIN = [
+    ("_bronze_file", "string"),
+    ("_bronze_row", "bigint"),
+    ("_failed", "array<string>"),
+    ("_valid", "boolean"),
+]
 _INVALID = ("drop", "quarantine", "fail")
 
 
@@ -54,8 +59,8 @@ def _changes(raw: DataFrame, bucket: str, table: Table) -> DataFrame:
         f"{_or_null('Op', 'string', present, 'I')} AS `_source_op`",
         f"{_or_null('dms_change_seq', 'string', present, '')} AS `_seq`",
         f"{_or_null('dms_commit_ts', 'timestamp', present)} AS `_commit_ts`",
-        f"substring(_metadata.file_path, {len(f's3://{bucket}/') + 1}) AS `_file`",
-        "_metadata.row_index AS `_row`",
+        f"substring(_metadata.file_path, {len(f's3://{bucket}/') + 1}) AS `_bronze_file`",
+        "_metadata.row_index AS `_bronze_row`",
     )
     return flagged(_split(rows, table), table)
 
@@ -88,11 +93,11 @@ def _split(rows: DataFrame, table: Table) -> DataFrame:
     return exploded.selectExpr(
         *[_of_old_key(column.name, left, table) for column in table.columns],
         "`_op`",
-        "split_part(`_file`, '/', 1) AS `_generation`",
+        "split_part(`_bronze_file`, '/', 1) AS `_generation`",
         "`_seq`",
         "`_commit_ts`",
-        "`_file`",
-        "`_row`",
+        "`_bronze_file`",
+        "`_bronze_row`",
     )
 
 

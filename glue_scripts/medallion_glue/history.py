@@ -33,11 +33,11 @@ def intervals(changes: DataFrame, table: Table, moments: dict[str, str]) -> Data
     """The table's columns with `_from`, `_to` (half-open positions) and `_deleted`; per key without gap, from the
     beginning of time (deleted, columns NULL) to its end. Of versions at one position only the newest counts."""
     keys = ", ".join(f"`{key}`" for key in table.key)
-    window = f"(PARTITION BY {keys} ORDER BY `_generation`, `_seq`, (`_op` = 'D') DESC, `_file`, `_row`)"
+    window = f"(PARTITION BY {keys} ORDER BY `_generation`, `_seq`, (`_op` = 'D') DESC, `_bronze_file`, `_bronze_row`)"
     placed = changes.selectExpr(
         *[f"`{column.name}`" for column in table.columns],
         "(`_op` = 'D' OR NOT `_valid`) AS `_deleted`",
-        *["`_op`", "`_generation`", "`_seq`", "`_file`", "`_row`"],
+        *["`_op`", "`_generation`", "`_seq`", "`_bronze_file`", "`_bronze_row`"],
         f"named_struct('generation', `_generation`, 'seq', `_seq`, 'ts', {_moment(moments)}) AS `_from`",
     )
     spans = placed.selectExpr(

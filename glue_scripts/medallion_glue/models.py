@@ -149,7 +149,7 @@ class GoldModel:
         for table in self.pipeline.tables:
             if table.name not in self.pins or not re.search(rf"\b{re.escape(table.name)}\b", sql):
                 continue
-            live = self.house.at(table.name, self.pins[table.name].table).where("NOT `_deleted`")
+            live = self.house.at(table.name, self.pins[table.name].table).where("NOT `_is_deleted`")
             rows = self._changes(table) if history else live
             rows.select(*[column.name for column in table.columns]).createOrReplaceTempView(f"`{table.name}`")
 

@@ -9,8 +9,13 @@ from medallion_glue.document import Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-STATE = [("_generation", "string"), ("_seq", "string"), ("_commit_ts", "timestamp"), ("_deleted", "boolean")]
-_ORDER = "`_generation` DESC, `_seq` DESC, (`_op` = 'D') ASC, `_file` DESC, `_row` DESC"
+STATE = [
+    ("_generation", "string"),
+    ("_seq", "string"),
+    ("_commit_ts", "timestamp"),
+    ("_is_deleted", "boolean"),
+]
+_ORDER = "`_generation` DESC, `_seq` DESC, (`_op` = 'D') ASC, `_bronze_file` DESC, `_bronze_row` DESC"
 
 
 def state_columns(table: Table) -> list[tuple[str, str]]:
@@ -28,7 +33,7 @@ def newest(changes: DataFrame, table: Table) -> DataFrame:
         "`_generation`",
         "`_seq`",
         "`_commit_ts`",
-        "(`_op` = 'D' OR NOT `_valid`) AS `_deleted`",
+        "(`_op` = 'D' OR NOT `_valid`) AS `_is_deleted`",
         "`_op`",
         "`_failed`",
     )

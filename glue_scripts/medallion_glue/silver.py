@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MERGED = "medallion.merged_snapshot"
 GENERATION = "medallion.generation"
-SNAPSHOT = "snapshot:"  # `_file` of the tombstones that a generation's snapshot implies
+SNAPSHOT = "snapshot:"  # `_bronze_file` of the tombstones that a generation's snapshot implies
 _BROADCAST_ROWS = 200_000
 
 
@@ -109,7 +109,7 @@ class SilverTable:
         """Keys of the bronze files that are in `<t>_changes`."""
         if not self.house.exists(self.table.changes):
             return set()
-        rows = self.house.at(self.table.changes, None).select("_file").distinct().collect()
+        rows = self.house.at(self.table.changes, None).select("_bronze_file").distinct().collect()
         return {row[0] for row in rows}
 
     def append(self, keys: list[str], snapshot_of: str | None) -> int:
@@ -131,7 +131,7 @@ class SilverTable:
 
     def _tombstones(self, generation: str, rows: DataFrame | None) -> DataFrame:
         """A delete for every key that lives and is absent from the generation's full load."""
-        live = self.house.at(self.table.name, None).where("NOT `_deleted`")
+        live = self.house.at(self.table.name, None).where("NOT `_is_deleted`")
         moment = "current_timestamp()"
         if rows is not None:
             load = rows.where("`_seq` = ''")
@@ -146,8 +146,8 @@ class SilverTable:
             f"'{generation}' AS `_generation`",
             "'' AS `_seq`",
             f"{moment} AS `_commit_ts`",
-            f"'{SNAPSHOT}{generation}' AS `_file`",
-            "CAST(0 AS BIGINT) AS `_row`",
+            f"'{SNAPSHOT}{generation}' AS `_bronze_file`",
+            "CAST(0 AS BIGINT) AS `_bronze_row`",
             "CAST(array() AS array<string>) AS `_failed`",
             "true AS `_valid`",
         )
@@ -206,7 +206,7 @@ class SilverTable:
         held = self.house.at(self.table.name, None).selectExpr(
             *[f"`{key}`" for key in keys],
             "struct(`_generation`, `_seq`) AS `_held`",
-            "NOT `_deleted` AS `_was_live`",
+            "NOT `_is_deleted` AS `_was_live`",
         )
         held = held.join(f.broadcast(wanted) if small else wanted, keys, "left_semi")
         joined = incoming.join(f.broadcast(held) if small else held, keys, "left")
@@ -244,7 +244,7 @@ class SilverTable:
 
     def _difference(self, before: int | None) -> Counts:
         """How the live rows differ from those of an earlier snapshot (None: there were none)."""
-        now = self.house.at(self.table.name, None).where("NOT `_deleted`")
+        now = self.house.at(self.table.name, None).where("NOT `_is_deleted`")
         if before is None:
             return Counts(inserted=now.count())
         keys = list(self.table.key)
@@ -252,7 +252,7 @@ class SilverTable:
         shape = [f"`{key}`" for key in keys]
         old = (
             self.house.at(self.table.name, before)
-            .where("NOT `_deleted`")
+            .where("NOT `_is_deleted`")
             .selectExpr(*shape, f"{values} AS `_old`")
         )
         both = now.selectExpr(*shape, f"{values} AS `_new`").join(old, keys, "full_outer")
@@ -277,7 +277,9 @@ class SilverTable:
     def _described(self, report: TableReport) -> TableReport:
         """With the live rows and the newest change that `<t>` holds now."""
         state = self.house.at(self.table.name, None)
-        rows, last = state.selectExpr("count_if(NOT `_deleted`)", "CAST(max(`_commit_ts`) AS STRING)").first()
+        rows, last = state.selectExpr(
+            "count_if(NOT `_is_deleted`)", "CAST(max(`_commit_ts`) AS STRING)"
+        ).first()
         return replace(report, rows=rows, last_change=last and f"{last.replace(' ', 'T')}Z")
 
 
@@ -285,9 +287,9 @@ def _tally(wins: DataFrame) -> Counts:
     """Inserted, updated and deleted keys; a delete of what was not live changes nothing that can be seen."""
     live = "coalesce(`_was_live`, false)"
     row = wins.selectExpr(
-        f"count_if(NOT `_deleted` AND NOT {live})",
-        f"count_if(NOT `_deleted` AND {live})",
-        f"count_if(`_deleted` AND {live})",
+        f"count_if(NOT `_is_deleted` AND NOT {live})",
+        f"count_if(NOT `_is_deleted` AND {live})",
+        f"count_if(`_is_deleted` AND {live})",
     ).first()
     return Counts(*row)
 

@@ -57,7 +57,9 @@ def test_nothing_new_adds_no_snapshot(case: Case) -> None:
 def test_a_changed_key_is_a_delete_and_an_update(case: Case) -> None:
     case.load("brands", [brand(1, "one"), brand(2, "two")])
     case.to_silver("brands")
-    case.changes("brands", [("U", 5, brand(9, "one moved", BI_brand_id=1)), ("U", 6, brand(2, "same", BI_brand_id=2))])
+    case.changes(
+        "brands", [("U", 5, brand(9, "one moved", BI_brand_id=1)), ("U", 6, brand(2, "same", BI_brand_id=2))]
+    )
     report = case.to_silver("brands")["brands"]
     assert case.live("brands") == {(9,): (9, "one moved"), (2,): (2, "same")}
     assert (report.inserted, report.updated, report.deleted) == (1, 1, 1)
@@ -67,7 +69,10 @@ def test_keys_that_swap_places_keep_both_rows(case: Case) -> None:
     case.load("brands", [brand(1, "a"), brand(2, "b")])
     moves = [(1, 99), (2, 1), (99, 2)]
     names = {1: "a", 2: "b", 99: "a"}
-    case.changes("brands", [("U", 5 + i, brand(new, names[old], BI_brand_id=old)) for i, (old, new) in enumerate(moves)])
+    case.changes(
+        "brands",
+        [("U", 5 + i, brand(new, names[old], BI_brand_id=old)) for i, (old, new) in enumerate(moves)],
+    )
     case.to_silver("brands")
     assert case.live("brands") == {(1,): (1, "b"), (2,): (2, "a")}
 
@@ -101,7 +106,12 @@ def test_a_new_generation_deletes_what_it_does_not_hold(case: Case) -> None:
     report = case.to_silver("brands")["brands"]
     assert case.live("brands") == {(2,): (2, "two"), (4,): (4, "four!")}
     assert (report.inserted, report.updated, report.deleted) == (1, 0, 2)
-    gone = case.house.at("brands_changes", None).where("_file = 'snapshot:g0002'").select("brand_id").collect()
+    gone = (
+        case.house.at("brands_changes", None)
+        .where("_bronze_file = 'snapshot:g0002'")
+        .select("brand_id")
+        .collect()
+    )
     assert sorted(row[0] for row in gone) == [1, 3]
 
 
@@ -133,7 +143,9 @@ def test_a_bad_newest_version_takes_its_key_away_until_a_good_one_comes(case: Ca
     case.changes("brands", [("U", 6, brand(1, "fine"))])
     case.to_silver("brands")
     assert case.live("brands")[(1,)] == (1, "fine")
-    flags = case.house.at("brands_changes", None).where("size(_failed) > 0").select("_failed", "_valid").collect()
+    flags = (
+        case.house.at("brands_changes", None).where("size(_failed) > 0").select("_failed", "_valid").collect()
+    )
     assert sorted((row[0], row[1]) for row in flags) == [(["named"], True), (["short"], False)]
 
 

@@ -26,7 +26,13 @@ DDL = {
     ),
     "sales": (
         ["sale_id", "line"],
-        {"sale_id": "bigint", "line": "smallint", "product_id": "int", "quantity": "int", "sold_at": "datetime(6)"},
+        {
+            "sale_id": "bigint",
+            "line": "smallint",
+            "product_id": "int",
+            "quantity": "int",
+            "sold_at": "datetime(6)",
+        },
     ),
 }
 CLEAN = {"name": ("trim", "null_if_empty")}
@@ -58,7 +64,12 @@ def document(schema: str, expectations: dict[str, list[dict[str, str]]] | None =
             "scd2",
             ["product_id"],
             DIM_PRODUCT,
-            {"product_id": "INTEGER", "name": "VARCHAR(320)", "brand": "VARCHAR(320)", "price": "DECIMAL(12,2)"},
+            {
+                "product_id": "INTEGER",
+                "name": "VARCHAR(320)",
+                "brand": "VARCHAR(320)",
+                "price": "DECIMAL(12,2)",
+            },
             {
                 "products": None,
                 "brands": "SELECT p.product_id FROM changed c JOIN products p ON p.brand_id = c.brand_id",
@@ -139,7 +150,12 @@ def _model(
     surrogate: str | None = None,
     lookups: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    history = {"version": "INTEGER", "valid_from": "TIMESTAMP", "valid_to": "TIMESTAMP", "is_current": "BOOLEAN"}
+    history = {
+        "version": "INTEGER",
+        "valid_from": "TIMESTAMP",
+        "valid_to": "TIMESTAMP",
+        "is_current": "BOOLEAN",
+    }
     extra = history if kind == "scd2" else {look["column"]: "BIGINT" for look in lookups or []}
     checked = ({surrogate: "BIGINT"} if surrogate else {}) | columns | extra
     return {
@@ -211,7 +227,9 @@ class Case:
 
     def changes(self, table: str, changes: list[tuple[str | None, int, dict[str, Any]]]) -> str:
         """A file of changes: (Op, number of the change, row; `BI_…` for a key before the change)."""
-        rows = [{"Op": op, "dms_commit_ts": moment(n), "dms_change_seq": seq(n), **row} for op, n, row in changes]
+        rows = [
+            {"Op": op, "dms_commit_ts": moment(n), "dms_change_seq": seq(n), **row} for op, n, row in changes
+        ]
         return self._write(table, f"2026/01/01/20260101-{self._next():09d}.parquet", rows)
 
     def again(self, key: str) -> None:
@@ -225,7 +243,9 @@ class Case:
 
     def _write(self, table: str, name: str, rows: list[dict[str, Any]]) -> str:
         key_columns, columns = DDL[table]
-        fields = {"Op": pa.string()} | {c: ARROW[c] for c in columns} | {f"BI_{c}": ARROW[c] for c in key_columns}
+        fields = (
+            {"Op": pa.string()} | {c: ARROW[c] for c in columns} | {f"BI_{c}": ARROW[c] for c in key_columns}
+        )
         fields |= {"dms_commit_ts": pa.string(), "dms_change_seq": pa.string()}
         arrays = {n: pa.array([_value(n, row.get(n)) for row in rows], kind) for n, kind in fields.items()}
         key = f"{self.generation}/{self.schema}/{table}/{name}"
@@ -256,7 +276,7 @@ class Case:
     def live(self, table: str) -> dict[Any, tuple[Any, ...]]:
         """Live rows of a silver table by key."""
         key, columns = DDL[table]
-        rows = self.house.at(table, None).where("NOT _deleted").select(*columns).collect()
+        rows = self.house.at(table, None).where("NOT _is_deleted").select(*columns).collect()
         return {tuple(row[k] for k in key): tuple(row) for row in rows}
 
     def snapshots(self) -> int:
@@ -313,7 +333,9 @@ class Case:
         pins = pin_tables(self.house, self.pipeline)
         gold = GoldModel(self.house.apart(), self.pipeline, pins, self.pipeline.model(model))
         found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-        for row in gold.rows().toArrow().to_pylist() if hasattr(gold.rows(), "toArrow") else _rows(gold.rows()):
+        for row in (
+            gold.rows().toArrow().to_pylist() if hasattr(gold.rows(), "toArrow") else _rows(gold.rows())
+        ):
             found.setdefault(tuple(row[k] for k in gold.model.key), []).append(row)
         return found
 
@@ -322,9 +344,14 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
     return [row.asDict() for row in frame.collect()]
 
 
-def comparable(held: dict[tuple[Any, ...], list[dict[str, Any]]]) -> dict[tuple[Any, ...], list[tuple[Any, ...]]]:
+def comparable(
+    held: dict[tuple[Any, ...], list[dict[str, Any]]],
+) -> dict[tuple[Any, ...], list[tuple[Any, ...]]]:
     """Rows by key in one order, with moments as naive UTC."""
-    return {k: sorted((tuple(_plain(v) for v in row.values()) for row in rows), key=repr) for k, rows in held.items()}
+    return {
+        k: sorted((tuple(_plain(v) for v in row.values()) for row in rows), key=repr)
+        for k, rows in held.items()
+    }
 
 
 def _plain(value: Any) -> Any:
