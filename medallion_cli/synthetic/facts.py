@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "integer": 32, "bigint": 64}
@@ -15,6 +16,14 @@ TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtex
 BINARIES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 _LENGTHS = {"tinytext": 255, "tinyblob": 255}
 _TYPE = re.compile(r"\s*(\w+)\s*(?:\((.*)\))?(.*)", re.DOTALL)
+
+
+@cache
+def _parsed(text: str) -> tuple[str, str]:
+    match = _TYPE.match(text)
+    if match is None:
+        raise ValueError(f"not a column type: {text!r}")
+    return match[1].lower(), match[2] or ""
 
 
 @dataclass(frozen=True)
@@ -31,12 +40,12 @@ class Column:
     @property
     def base(self) -> str:
         """The type's name without arguments, lower case."""
-        return self._parsed()[0]
+        return _parsed(self.type)[0]
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """The type's arguments: a length, precision and scale, or the options of an ENUM or SET."""
-        text = self._parsed()[1]
+        text = _parsed(self.type)[1]
         if text.startswith("'"):
             return tuple(option.replace("''", "'") for option in re.findall(r"'((?:[^']|'')*)'", text))
         return tuple(part.strip() for part in text.split(",")) if text else ()
@@ -64,12 +73,6 @@ class Column:
         """The greatest value an integer column can hold."""
         bits = INTEGER_BITS[self.base]
         return (1 << bits) - 1 if "unsigned" in self.type.lower() else (1 << (bits - 1)) - 1
-
-    def _parsed(self) -> tuple[str, str]:
-        match = _TYPE.match(self.type)
-        if match is None:
-            raise ValueError(f"column {self.name} has no readable type: {self.type!r}")
-        return match[1].lower(), match[2] or ""
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,8 @@ def _update(scene: Scene, table: str, kind: Kind, budget: int) -> list[Statement
 
 def _updated(scene: Scene, table: str, before: Row, after: Row) -> Statement:
     facts = scene.facts(table)
-    changed = {name: value for name, value in after.items() if value != before[name]}
+    stamped = {column.name for column in facts.written if column.on_update}  # else the server sets them
+    changed = {name: value for name, value in after.items() if value != before[name] or name in stamped}
     key, old = _key(facts, after), _key(facts, before)
     sets = ", ".join(f"`{name}` = {_placeholder(facts, name)}" for name in changed)
     condition = " AND ".join(f"`{name}` = %s" for name in old)
@@ -208,6 +209,7 @@ def _insert(scene: Scene, table: str, kind: Kind, budget: int) -> list[Statement
         child.table.name: [scene.rng.choice(count_pattern(child)) for _ in range(count)]
         for child in recipe.children(table)
     }
+    scene.foresee([table, *counts])
     firsts = {name: scene.next_key(name, sum(numbers)) for name, numbers in counts.items()}
     first = scene.next_key(table, count) if scene.facts(table).sequence else scene.rng.randrange(2**40)
     span = Span(first, count)

@@ -59,12 +59,14 @@ def plan(project: Project, event: Event) -> Result:
     kind, wanted, seed = str(event["kind"]), int(event["wanted"]), event.get("seed")
     if kind not in ("rows", "changes") or wanted < 1:
         raise UsageError(f"a plan is of rows or changes, at least one: {kind} {wanted}")
-    with source(project.schema) as connection, sole_writer(connection), connection.cursor() as cursor:
-        recorded = ledger.find(cursor, kind, int(seed), wanted) if seed is not None else None
+    with source(project.schema) as connection, connection.cursor() as cursor:
         recipe = project.built(cursor)
+        recorded = ledger.find(cursor, kind, int(seed), wanted) if seed is not None else None
         if recorded is None:
-            recorded = _record(cursor, project, recipe, kind, wanted, None if seed is None else int(seed))
             connection.commit()
+            with sole_writer(connection):
+                recorded = _record(cursor, project, recipe, kind, wanted, None if seed is None else int(seed))
+                connection.commit()
         return _state(cursor, recipe, recorded)
 
 
