@@ -30,12 +30,39 @@ _RENAMED = {
     "NVL": "COALESCE",
     "CONCAT": "redshift_concat",
     "REGEXP_REPLACE": "redshift_regexp_replace",
-    "DATE_PART": "redshift_date_part",
-    "AVG": "redshift_avg",
     "REPLICATE": "repeat",
     "JSON_SERIALIZE": "redshift_json_serialize",
+    "MD5": "redshift_md5",
 }
-_DATE_PART_FIRST = {"DATEDIFF", "DATE_DIFF", "DATEADD", "DATE_ADD", "DATE_PART", "DATE_TRUNC"}
+# Redshift developer guide, "Date parts for date or timestamp functions".
+_UNITS = {
+    "year": ("y", "yr", "yrs", "years"),
+    "quarter": ("qtr", "qtrs", "quarters"),
+    "month": ("mon", "mons", "months"),
+    "week": ("w", "weeks"),
+    "day": ("d", "days"),
+    "hour": ("h", "hr", "hrs", "hours"),
+    "minute": ("m", "min", "mins", "minutes"),
+    "second": ("s", "sec", "secs", "seconds"),
+    "millisecond": ("ms", "msec", "msecs", "milliseconds"),
+    "microsecond": ("us", "usec", "usecs", "microseconds"),
+}
+_PARTS = {"dow": ("dayofweek", "weekday", "dw"), "doy": ("dayofyear", "yearday", "dy"), "epoch": ()}
+
+
+_SHOWN = {
+    "string_agg": "listagg",
+    "redshift_average": "avg",
+    "redshift_hex": "strtol",
+    "floor": "pgdate_part",
+}
+
+
+def shown_name(column: str) -> str:
+    """The name Redshift gives an unnamed column, for the name of the function that stands for it here."""
+    if column.startswith(("redshift_datediff_", "redshift_dateadd_")):
+        return "date_diff" if "diff" in column else "date_add"
+    return _SHOWN.get(column, column.removeprefix("redshift_"))
 
 
 def translate(sql: str) -> list[str]:
@@ -111,7 +138,7 @@ def _expression(tokens: list[Token], index: int) -> tuple[int, list[Token]]:
         return 1, words("EXCEPT")
     if token.key == "APPROXIMATE":
         return 1, []
-    if following == "(" and (token.key in _CALLS or token.key in _RENAMED or token.key in _DATE_PART_FIRST):
+    if following == "(" and (token.key in _CALLS or token.key in _RENAMED):
         return _call(tokens, index)
     return _type(tokens, index)
 
@@ -122,10 +149,7 @@ def _call(tokens: list[Token], index: int) -> tuple[int, list[Token]]:
     if token.key in _CALLS:
         extra, rewritten = _CALLS[token.key](given, tokens[end + 1 :])
         return end + 1 - index + extra, rewritten
-    if token.key in _DATE_PART_FIRST and given and len(given[0]) == 1 and given[0][0].kind == "word":
-        given[0] = [Token("string", f"'{given[0][0].text.lower()}'")]
-    name = _RENAMED.get(token.key, token.text)
-    return end + 1 - index, [*words(name), *_parenthesised(given)]
+    return end + 1 - index, [*words(_RENAMED[token.key]), *_parenthesised(given)]
 
 
 def _parenthesised(given: list[list[Token]]) -> list[Token]:
@@ -189,9 +213,54 @@ def _nvl2(given: list[list[Token]], _rest: list[Token]) -> tuple[int, list[Token
 
 def _extract(given: list[list[Token]], _rest: list[Token]) -> tuple[int, list[Token]]:
     """EXTRACT gives an integer on Redshift, a numeric on PostgreSQL."""
-    inner = _expressions(given[0])
-    kind = "BIGINT" if inner and inner[0].name.strip("'") == "epoch" else "INTEGER"
-    return 0, [*words("CAST(floor(EXTRACT("), *inner, *words(f")) AS {kind})")]
+    inner = given[0]
+    return 0, _whole_part(_named(inner[0], {**_UNITS, **_PARTS}), inner[2:])
+
+
+def _date_part(given: list[list[Token]], _rest: list[Token]) -> tuple[int, list[Token]]:
+    return 0, _whole_part(_named(given[0][0], {**_UNITS, **_PARTS}), given[1])
+
+
+def _whole_part(part: str, source: list[Token]) -> list[Token]:
+    kind = "BIGINT" if part in ("epoch", "microsecond", "millisecond") else "INTEGER"
+    return [*words(f"CAST(floor(EXTRACT({part} FROM "), *_expressions(source), *words(f")) AS {kind})")]
+
+
+def _datediff(given: list[list[Token]], _rest: list[Token]) -> tuple[int, list[Token]]:
+    unit = _named(given[0][0], _UNITS)
+    return 0, [*words(f"redshift_datediff_{unit}"), *_parenthesised(given[1:])]
+
+
+def _dateadd(given: list[list[Token]], _rest: list[Token]) -> tuple[int, list[Token]]:
+    unit = _named(given[0][0], _UNITS)
+    return 0, [*words(f"redshift_dateadd_{unit}"), *_parenthesised(given[1:])]
+
+
+def _named(token: Token, known: dict[str, tuple[str, ...]]) -> str:
+    """The full name of a date part, given bare or quoted, possibly abbreviated."""
+    said = token.text.strip("'").lower()
+    for name, others in known.items():
+        if said == name or said in others:
+            return name
+    raise UnsupportedSQL(f"date part {token.text} is not supported by the local warehouse")
+
+
+def _strtol(given: list[list[Token]], _rest: list[Token]) -> tuple[int, list[Token]]:
+    if len(given) == 2 and [token.text for token in given[1]] == ["16"]:
+        return 0, [*words("redshift_hex"), *_parenthesised(given[:1])]
+    return 0, [*words("strtol"), *_parenthesised(given)]
+
+
+def _avg(given: list[list[Token]], rest: list[Token]) -> tuple[int, list[Token]]:
+    """AVG keeps its argument's type: the mean and a sample of the argument go to a function of both."""
+    window, taken = [], 0
+    if rest and rest[0].key == "OVER":
+        taken = closing(rest, 1) + 1 if rest[1].text == "(" else 2
+        window = _expressions(rest[:taken])
+    mean, argument = _parenthesised(given), given[0]
+    sample = _parenthesised([argument[1:] if argument[0].key in ("DISTINCT", "ALL") else argument])
+    both = [*words("avg"), *mean, *window, Token("op", ","), *words("max"), *sample, *window]
+    return taken, [*words("redshift_average("), *both, Token("op", ")")]
 
 
 _CALLS: dict[str, Callable[[list[list[Token]], list[Token]], tuple[int, list[Token]]]] = {
@@ -199,6 +268,14 @@ _CALLS: dict[str, Callable[[list[list[Token]], list[Token]], tuple[int, list[Tok
     "DECODE": _decode,
     "NVL2": _nvl2,
     "EXTRACT": _extract,
+    "DATE_PART": _date_part,
+    "PGDATE_PART": _date_part,
+    "DATEDIFF": _datediff,
+    "DATE_DIFF": _datediff,
+    "DATEADD": _dateadd,
+    "DATE_ADD": _dateadd,
+    "STRTOL": _strtol,
+    "AVG": _avg,
 }
 
 

@@ -7,56 +7,76 @@ CREATE OR REPLACE FUNCTION pg_catalog.sysdate() RETURNS timestamp LANGUAGE sql S
 CREATE OR REPLACE FUNCTION pg_catalog.getdate() RETURNS timestamp LANGUAGE sql STABLE
     RETURN date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC');
 
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_part(part text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE lower(part)
-        WHEN 'y' THEN 'year' WHEN 'yr' THEN 'year' WHEN 'yrs' THEN 'year' WHEN 'years' THEN 'year'
-        WHEN 'qtr' THEN 'quarter' WHEN 'qtrs' THEN 'quarter' WHEN 'quarters' THEN 'quarter'
-        WHEN 'mon' THEN 'month' WHEN 'mons' THEN 'month' WHEN 'months' THEN 'month'
-        WHEN 'w' THEN 'week' WHEN 'weeks' THEN 'week'
-        WHEN 'd' THEN 'day' WHEN 'days' THEN 'day'
-        WHEN 'h' THEN 'hour' WHEN 'hr' THEN 'hour' WHEN 'hrs' THEN 'hour' WHEN 'hours' THEN 'hour'
-        WHEN 'm' THEN 'minute' WHEN 'min' THEN 'minute' WHEN 'mins' THEN 'minute' WHEN 'minutes' THEN 'minute'
-        WHEN 's' THEN 'second' WHEN 'sec' THEN 'second' WHEN 'secs' THEN 'second' WHEN 'seconds' THEN 'second'
-        WHEN 'ms' THEN 'millisecond' WHEN 'milliseconds' THEN 'millisecond'
-        WHEN 'us' THEN 'microsecond' WHEN 'microseconds' THEN 'microsecond'
-        WHEN 'dayofweek' THEN 'dow' WHEN 'weekday' THEN 'dow' WHEN 'dw' THEN 'dow'
-        WHEN 'dayofyear' THEN 'doy' WHEN 'yearday' THEN 'doy' WHEN 'dy' THEN 'doy'
-        ELSE lower(part) END;
-
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_fail(message text) RETURNS bigint LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION '%', message;
-END $$;
-
+-- DATEDIFF(unit, a, b) and DATEADD(unit, n, at) are calls of one function a unit: the planner inlines these.
 -- DATEDIFF counts the boundaries crossed, not whole units elapsed.
-CREATE OR REPLACE FUNCTION pg_catalog.datediff(part text, a timestamp, b timestamp) RETURNS bigint
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_year(a timestamp, b timestamp) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE redshift_part(part)
-        WHEN 'year' THEN (extract(year FROM b) - extract(year FROM a))::bigint
-        WHEN 'quarter' THEN ((extract(year FROM b) - extract(year FROM a)) * 4
-            + extract(quarter FROM b) - extract(quarter FROM a))::bigint
-        WHEN 'month' THEN ((extract(year FROM b) - extract(year FROM a)) * 12
-            + extract(month FROM b) - extract(month FROM a))::bigint
-        WHEN 'week' THEN ((date_trunc('week', b)::date - date_trunc('week', a)::date) / 7)::bigint
-        WHEN 'day' THEN (b::date - a::date)::bigint
-        WHEN 'hour' THEN (extract(epoch FROM date_trunc('hour', b) - date_trunc('hour', a)) / 3600)::bigint
-        WHEN 'minute' THEN (extract(epoch FROM date_trunc('minute', b) - date_trunc('minute', a)) / 60)::bigint
-        WHEN 'second' THEN extract(epoch FROM date_trunc('second', b) - date_trunc('second', a))::bigint
-        WHEN 'millisecond' THEN (extract(epoch FROM date_trunc('millisecond', b) - date_trunc('millisecond', a))
-            * 1000)::bigint
-        WHEN 'microsecond' THEN (extract(epoch FROM b - a) * 1000000)::bigint
-        ELSE redshift_fail(format('DATEDIFF: %L is not a date part', part)) END;
-
-CREATE OR REPLACE FUNCTION pg_catalog.dateadd(part text, n bigint, at timestamp) RETURNS timestamp
+    RETURN (extract(year FROM b) - extract(year FROM a))::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_quarter(a timestamp, b timestamp) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN at + CASE WHEN redshift_part(part) = 'quarter' THEN (n * 3) || ' month'
-        ELSE n || ' ' || redshift_part(part) END::interval;
+    RETURN ((extract(year FROM b) - extract(year FROM a)) * 4
+        + extract(quarter FROM b) - extract(quarter FROM a))::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_month(a timestamp, b timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((extract(year FROM b) - extract(year FROM a)) * 12
+        + extract(month FROM b) - extract(month FROM a))::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_week(a timestamp, b timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((date_trunc('week', b)::date - date_trunc('week', a)::date) / 7)::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_day(a timestamp, b timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (b::date - a::date)::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_hour(a timestamp, b timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (extract(epoch FROM date_trunc('hour', b) - date_trunc('hour', a)) / 3600)::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_minute(a timestamp, b timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (extract(epoch FROM date_trunc('minute', b) - date_trunc('minute', a)) / 60)::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_second(a timestamp, b timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN extract(epoch FROM date_trunc('second', b) - date_trunc('second', a))::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_millisecond(a timestamp, b timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (extract(epoch FROM date_trunc('millisecond', b) - date_trunc('millisecond', a)) * 1000)::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_datediff_microsecond(a timestamp, b timestamp) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (extract(epoch FROM b - a) * 1000000)::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_year(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '1 year';
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_quarter(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '3 month';
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_month(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '1 month';
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_week(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '1 week';
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_day(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '1 day';
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_hour(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '1 hour';
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_minute(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '1 minute';
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_second(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '1 second';
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_millisecond(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '1 millisecond';
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_dateadd_microsecond(n bigint, at timestamp) RETURNS timestamp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN at + n * interval '1 microsecond';
 
 CREATE OR REPLACE FUNCTION pg_catalog.add_months(at timestamp, n bigint) RETURNS timestamp
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN at::date = (date_trunc('month', at) + interval '1 month - 1 day')::date
-        THEN date_trunc('month', at) + (n + 1 || ' month')::interval - interval '1 day' + at::time
-        ELSE at + (n || ' month')::interval END;
+        THEN date_trunc('month', at) + (n + 1) * interval '1 month' - interval '1 day' + at::time
+        ELSE at + n * interval '1 month' END;
 CREATE OR REPLACE FUNCTION pg_catalog.last_day(at timestamp) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (date_trunc('month', at) + interval '1 month - 1 day')::date;
 CREATE OR REPLACE FUNCTION pg_catalog.trunc(at timestamp) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -64,12 +84,6 @@ CREATE OR REPLACE FUNCTION pg_catalog.trunc(at timestamp) RETURNS date LANGUAGE 
 CREATE OR REPLACE FUNCTION pg_catalog.date_trunc(part text, on_day date) RETURNS timestamp
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN date_trunc(part, on_day::timestamp);
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_date_part(part text, at timestamp) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN floor(date_part(redshift_part(part), at))::bigint;
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_date_part(part text, at timestamptz) RETURNS double precision
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN date_part(redshift_part(part), at);
 CREATE OR REPLACE FUNCTION pg_catalog.convert_timezone(source text, target text, at timestamp) RETURNS timestamp
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (at AT TIME ZONE source) AT TIME ZONE target;
@@ -91,6 +105,10 @@ CREATE OR REPLACE FUNCTION pg_catalog.redshift_concat(a text, b text) RETURNS te
 CREATE OR REPLACE FUNCTION pg_catalog.redshift_regexp_replace(value text, pattern text, by text DEFAULT '')
     RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN regexp_replace(value, pattern, regexp_replace(by, '\$(\d)', '\\\1', 'g'), 'g');
+-- STRTOL(x, 16) is redshift_hex(x), which the planner inlines: the words of a hash, four a row.
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_hex(value text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ('x' || lpad(value, 16, '0'))::bit(64)::bigint;
 CREATE OR REPLACE FUNCTION pg_catalog.strtol(value text, base integer) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
@@ -98,9 +116,6 @@ DECLARE
     digit integer;
     body text;
 BEGIN
-    IF base = 16 AND length(value) <= 8 AND substr(value, 1, 1) <> '-' AND substr(value, 2, 1) <> 'x' THEN
-        RETURN ('x' || lpad(value, 8, '0'))::bit(32)::bigint & 4294967295;  -- a word of a hash: the common case
-    END IF;
     body := lower(ltrim(value, '-+ '));
     IF base = 16 THEN
         body := lpad(regexp_replace(body, '^0x', ''), 16, '0');
@@ -119,44 +134,30 @@ BEGIN
     RETURN CASE WHEN value LIKE '-%' THEN -total ELSE total END;
 END $$;
 
--- Integers average to an integer on Redshift, decimals at the scale of the argument.
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_add(state numeric[], value numeric) RETURNS numeric[]
+-- AVG(x) is redshift_average(avg(x), max(x)): integers average to an integer, decimals at their own scale.
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_average(mean numeric, sample bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN value IS NULL THEN state
-        ELSE ARRAY[state[1] + value, state[2] + 1, greatest(state[3], scale(value))] END;
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_add(state numeric[], value bigint) RETURNS numeric[]
+    RETURN trunc(mean)::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_average(mean numeric, sample integer) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN value IS NULL THEN state ELSE ARRAY[state[1] + value, state[2] + 1, 0] END;
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_add(state numeric[], value integer) RETURNS numeric[]
+    RETURN trunc(mean)::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_average(mean numeric, sample smallint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN redshift_avg_add(state, value::bigint);
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_add(state numeric[], value smallint) RETURNS numeric[]
+    RETURN trunc(mean)::bigint;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_average(mean numeric, sample numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN redshift_avg_add(state, value::bigint);
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_whole(state numeric[]) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN state[2] > 0 THEN trunc(state[1] / state[2])::bigint END;
-CREATE OR REPLACE FUNCTION pg_catalog.redshift_avg_scaled(state numeric[]) RETURNS numeric
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN state[2] > 0 THEN trunc(state[1] / state[2], state[3]::integer) END;
-CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(bigint)
-    (SFUNC = pg_catalog.redshift_avg_add, STYPE = numeric[], FINALFUNC = pg_catalog.redshift_avg_whole,
-     INITCOND = '{0,0,0}');
-CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(integer)
-    (SFUNC = pg_catalog.redshift_avg_add, STYPE = numeric[], FINALFUNC = pg_catalog.redshift_avg_whole,
-     INITCOND = '{0,0,0}');
-CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(smallint)
-    (SFUNC = pg_catalog.redshift_avg_add, STYPE = numeric[], FINALFUNC = pg_catalog.redshift_avg_whole,
-     INITCOND = '{0,0,0}');
-CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(numeric)
-    (SFUNC = pg_catalog.redshift_avg_add, STYPE = numeric[], FINALFUNC = pg_catalog.redshift_avg_scaled,
-     INITCOND = '{0,0,0}');
-CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(double precision)
-    (SFUNC = float8_accum, STYPE = float8[], FINALFUNC = float8_avg, INITCOND = '{0,0,0}');
-CREATE OR REPLACE AGGREGATE pg_catalog.redshift_avg(real)
-    (SFUNC = float4_accum, STYPE = float8[], FINALFUNC = float8_avg, INITCOND = '{0,0,0}');
+    RETURN trunc(mean, scale(sample));
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_average(mean double precision, sample double precision)
+    RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN mean;
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_average(mean double precision, sample real)
+    RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN mean;
 
 -- VARBYTE and hashes -------------------------------------------------------------------------------------------
+-- Volatile, so that a hash computed in a subquery is computed once a row and not once for each use of it.
+CREATE OR REPLACE FUNCTION pg_catalog.redshift_md5(value text) RETURNS text
+    LANGUAGE internal VOLATILE STRICT PARALLEL SAFE AS 'md5_text';
 CREATE OR REPLACE FUNCTION pg_catalog.to_hex(value bytea) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN encode(value, 'hex');
 CREATE OR REPLACE FUNCTION pg_catalog.from_hex(value text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE

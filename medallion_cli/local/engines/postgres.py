@@ -15,7 +15,7 @@ import subprocess
 import time
 from importlib import metadata, util
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import MedallionError
 from medallion_cli.local.engines import processes
@@ -64,7 +64,7 @@ class PostgresServer:
         self._user = user
         self._data = folder / "data"
         self._log = folder / "postgres.log"
-        self._process: processes.Process | None = None
+        self._process: subprocess.Popen[Any] | None = None
 
     @property
     def running(self) -> bool:
@@ -163,6 +163,7 @@ class PostgresServer:
                 env=_environment(),
                 user=self._user,
                 pidfile=self.folder / "postgres.pid",
+                cwd=self.folder,
             )
             while process.poll() is None:
                 if self._answers():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from medallion_cli.local.engines import copy_parquet, processes
 from medallion_cli.local.engines.copy_parquet import CopyPlan, CopyStatement
-from medallion_cli.local.engines.dialect import UnsupportedSQL, split, translate
+from medallion_cli.local.engines.dialect import UnsupportedSQL, shown_name, split, translate
 from medallion_cli.local.engines.postgres import PostgresServer
 from medallion_cli.local.engines.redshift_errors import SqlError, from_postgres
 
@@ -294,7 +294,9 @@ def _outcome(cursor: psycopg.RawCursor[Any]) -> Outcome:
     if result is None or cursor.description is None:
         return Outcome(None, [], cursor.rowcount)
     columns = tuple(
-        ResultColumn((result.fname(i) or b"").decode(), result.ftype(i), result.fmod(i), result.ftable(i))
+        ResultColumn(
+            shown_name((result.fname(i) or b"").decode()), result.ftype(i), result.fmod(i), result.ftable(i)
+        )
         for i in range(result.nfields)
     )
     width = range(result.nfields)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from medallion_cli.local.engines import copy_parquet
-from medallion_cli.local.engines.dialect import UnsupportedSQL, split, translate
+from medallion_cli.local.engines.dialect import UnsupportedSQL, shown_name, split, translate
 from medallion_cli.local.engines.redshift_errors import redshift_words
 
 _DROPPED = {
@@ -213,7 +213,9 @@ class _Connection:
                 body = _one_mechanism(body)
             if kind == b"Z":
                 self._waiting, self._status, self._started = self._waiting - 1, body, True
-            out += _message(kind, _translated_error(body) if kind == b"E" else body)
+            if kind in _REWORDED:
+                body = _REWORDED[kind](body)
+            out += _message(kind, body)
         self._client.sendall(out)
 
     def _handle(self, kind: bytes, body: bytes) -> None:
@@ -423,6 +425,17 @@ def _translated_error(body: bytes) -> bytes:
     return _body(fields)
 
 
+def _named_columns(body: bytes) -> bytes:
+    """A RowDescription whose unnamed columns are called as on Redshift."""
+    out, position = bytearray(body[:2]), 2
+    for _ in range(int.from_bytes(body[:2], "big")):
+        end = body.index(b"\0", position)
+        out += shown_name(body[position:end].decode()).encode() + body[end : end + 19]
+        position = end + 19
+    return bytes(out)
+
+
+_REWORDED = {b"E": _translated_error, b"T": _named_columns}
 _RULES: dict[bytes, Callable[[_Connection, bytes], None]] = {
     b"Q": _Connection._query,
     b"P": _Connection._parse,

@@ -18,31 +18,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-try:
-    from medallion_cli.local.engines import processes
-except ImportError:  # TEMPORARY: until the core's processes.py is there
-    import socket
-    import subprocess
-    import types
-
-    import medallion_cli.local.engines as _engines
-
-    def _spawn(args: Any, *, log: Path, env: Any, user: Any, pidfile: Path) -> Any:
-        drop = {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
-        return subprocess.Popen(
-            args, stdout=log.open("ab"), stderr=subprocess.STDOUT, env=env, cwd="/", **drop
-        )
-
-    def _free_port() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    processes = types.ModuleType("medallion_cli.local.engines.processes")  # type: ignore[assignment]
-    processes.spawn, processes.free_port = _spawn, _free_port
-    sys.modules[processes.__name__] = processes
-    _engines.processes = processes
-
 from medallion_cli.local.engines.dialect import split
 from medallion_cli.local.engines.redshift import Redshift, Session
 

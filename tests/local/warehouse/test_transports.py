@@ -137,3 +137,17 @@ def test_a_table_made_anew_is_seen_as_it_is(transport: Warehouse, schema: str) -
         transport.execute(f"DROP TABLE IF EXISTS {schema}.t")
         transport.execute(f"CREATE TABLE {schema}.t ({columns})")
         assert len(transport.execute(f"SELECT * FROM {schema}.t").columns) == columns.count(",") + 1
+
+
+def test_unnamed_columns_are_called_as_on_redshift(transport: Warehouse) -> None:
+    found = transport.execute(
+        "SELECT MD5('x'), NVL(1, 2), AVG(1), LISTAGG('x'), DATEDIFF(day, SYSDATE, SYSDATE), LEN('x')"
+    )
+    assert [column.name for column in found.columns] == [
+        "md5",
+        "coalesce",
+        "avg",
+        "listagg",
+        "date_diff",
+        "len",
+    ]

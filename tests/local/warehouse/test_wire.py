@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,6 +51,7 @@ def ask(connection: Any, sql: str, values: Any = None) -> Any:
 def test_a_wrong_password_is_refused(runtime: FakeRuntime) -> None:
     with pytest.raises(redshift_connector.Error, match="password authentication failed"):
         connected(runtime, "wrong")
+    gc.collect()  # the driver leaves its socket to the collector
 
 
 def test_parameters_and_executemany(connection: Any) -> None:
