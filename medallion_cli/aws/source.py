@@ -19,7 +19,9 @@ class Source:
         self.function_name = function_name
 
     def call(self, operation: str, **fields: Any) -> dict[str, Any]:
-        """Run one operation and return its result; MedallionError with the function's own message when it fails."""
+        """Run one operation and return its result; MedallionError with the function's own message when it
+        fails.
+        """
         event = {"operation": operation, **fields}
         answer = self.client.invoke(FunctionName=self.function_name, Payload=json.dumps(event).encode())
         document = json.loads(answer["Payload"].read() or b"null")
@@ -39,4 +41,6 @@ def _failure(operation: str, document: Any) -> MedallionError:
             return MedallionError(message, hint="medallion status")
         case kind:
             named = f" ({kind})" if kind else ""
-            return MedallionError(f"source function, {operation}: {message}{named}", hint="medallion logs source")
+            return MedallionError(
+                f"source function, {operation}: {message}{named}", hint="medallion logs source"
+            )

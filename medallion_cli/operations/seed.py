@@ -1,4 +1,6 @@
-"""Fill the source with rows, and change them: plans are recorded in the source, so a seed goes on where it was cut off."""
+"""Fill the source with rows, and change them: plans are recorded in the source, so a seed goes on where it
+was cut off.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,7 @@ def seed(
     from medallion_cli.aws.source import Source
 
     source = Source(target, outputs["SourceFunctionName"])
-    plans = []
+    plans: list[SeedPlan] = []
     for kind, wanted in (("rows", rows), ("changes", changes)):
         if wanted:
             plans.append((yield from work(source, plan(source, kind, wanted, seed), given=seed is not None)))
@@ -95,12 +97,13 @@ def work(source: Source, made: SeedPlan, given: bool) -> Generator[Event, None, 
         yield Noted(f"seed {made.seed} goes on after {made.done:,} of {made.wanted:,} {made.kind}")
     elif not given:
         yield Noted(f"seed {made.seed}: if this is cut off, the same command with --seed {made.seed} goes on")
-    while not made.finished:
-        yield Progressed(made.kind, made.done, made.wanted, made.kind)
-        further = SeedPlan(**source.call(OPERATIONS[made.kind], plan_id=made.plan_id))
-        if further.done == made.done and not further.finished:
-            raise MedallionError(f"seeding stands still at {made.done:,} of {made.wanted:,} {made.kind}")
-        made = further
-    yield Progressed(made.kind, made.done, made.wanted, made.kind)
+    done, finished = made.done, False
+    while not finished:
+        yield Progressed(made.kind, done, made.wanted, made.kind)
+        before, made = done, SeedPlan(**source.call(OPERATIONS[made.kind], plan_id=made.plan_id))
+        done, finished = made.done, made.finished
+        if done == before and not finished:
+            raise MedallionError(f"seeding stands still at {done:,} of {made.wanted:,} {made.kind}")
+    yield Progressed(made.kind, done, made.wanted, made.kind)
     yield Finished(made.kind, f"{made.wanted:,} {made.kind}")
     return made

@@ -1,6 +1,8 @@
-"""Rows in the making: one table's rows of one chunk, held column by column (a list a column is what makes this fast).
+"""Rows in the making: one table's rows of one chunk, held column by column (a list a column is what makes
+this fast).
 
-Values inside a batch: integers, floats for decimals, microseconds since the epoch for instants, text for the rest, None.
+Values inside a batch: integers, floats for decimals, microseconds since the epoch for instants, text for the
+rest, None.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ class Lookups(Protocol):
     """What a batch may ask about rows that exist, or will once the plan is loaded."""
 
     def pick(self, table: str, column: str, fractions: Sequence[float], scatter: bool) -> Values:
-        """The keys at these fractions (0 ≤ f < 1) of the table, oldest first, or scattered always the same way."""
+        """The keys at these fractions (0 ≤ f < 1) of the table, oldest first, or scattered always the same
+        way.
+        """
 
     def owned(self, table: str, by: str, owners: Sequence[Any]) -> Values:
         """For each owner, the key of one row of `table` whose `by` is that owner; None when there is none."""
@@ -31,12 +35,14 @@ class Lookups(Protocol):
     def pairs(
         self, table: str, parts: Sequence[tuple[str, str | None]], count: int, rng: Random
     ) -> list[tuple[Any, ...]]:
-        """`count` keys of a composite key that no row has yet; a part is its column and the table it refers to."""
+        """`count` keys of a composite key that no row has yet; a part is its column and the table it refers
+        to.
+        """
 
 
 @dataclass(frozen=True)
 class Span:
-    """Which rows: keys `first` … `first + rows - 1`, at `position` of the plan's `total` rows of the table."""
+    """Which rows: keys `first` … `first + rows - 1`, at `position` of the plan's `total` of the table."""
 
     first: int
     rows: int
@@ -46,7 +52,9 @@ class Span:
 
 @dataclass
 class Batch:
-    """The rows of `span`; `owner[i]` is the row of `parent` that row i belongs to, `line[i]` its number there (from 0)."""
+    """The rows of `span`; `owner[i]` is the row of `parent` that row i belongs to, `line[i]` its number there
+    (from 0).
+    """
 
     recipe: Recipe
     table: TableRecipe

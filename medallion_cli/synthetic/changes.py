@@ -1,7 +1,9 @@
-"""Row changes over time: small transactions drawn from the recipe's kinds, each with its rows in `medallion.change_ledger`.
+"""Row changes over time: small transactions drawn from the recipe's kinds, each with its rows in
+`medallion.change_ledger`.
 
-A transaction is a function of (seed, chunk, its number) and of the rows it reads and locks; it writes its changes, their
-ledger rows and commits in one round trip. So a chunk that was cut off goes on after its last committed transaction.
+A transaction is a function of (seed, chunk, its number) and of the rows it reads and locks; it writes its
+changes, their ledger rows and commits in one round trip. So a chunk that was cut off goes on after its last
+committed transaction.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ def change_chunk(
     promised: Mapping[str, int],
     deadline: float = float("inf"),
 ) -> int:
-    """Bring a chunk's changes up to `chunk.rows`, or stop at `deadline` (monotonic); returns how many this call made."""
+    """Bring a chunk's changes up to `chunk.rows`, or stop at `deadline` (monotonic); returns how many this
+    call made.
+    """
     done, number = _progress(connection, recorded.plan_id, chunk.number)
     start, fruitless = done, 0
     step = int(float(recipe.changes.get("seconds", 1)) * SECOND)
@@ -68,7 +72,9 @@ def _progress(connection: Connection, plan_id: int, chunk: int) -> tuple[int, in
 def _transaction(
     connection: Connection, scene: Callable[..., Scene], budget: int, place: tuple[int, int, int]
 ) -> int:
-    """One transaction of at most `budget` changes; returns how many. A deadlock with other writers is tried again."""
+    """One transaction of at most `budget` changes; returns how many. A deadlock with other writers is tried
+    again.
+    """
     for attempt in range(RETRIES):
         try:
             with connection.cursor() as cursor:
@@ -102,8 +108,8 @@ def _ledger_rows(cursor: Cursor, changes: Sequence[Change], place: tuple[int, in
     ]
     rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s, NOW(6))"] * len(changes))
     sql: str = cursor.mogrify(
-        "INSERT INTO medallion.change_ledger (plan_id, chunk, transaction_no, table_name, op, key_json, old_key_json,"
-        f" row_json, changed_at) VALUES {rows}",
+        "INSERT INTO medallion.change_ledger (plan_id, chunk, transaction_no, table_name, op, key_json,"
+        f" old_key_json, row_json, changed_at) VALUES {rows}",
         values,
     )
     return sql

@@ -1,4 +1,6 @@
-"""Connections to the source: credentials from Secrets Manager, UTC, strict, every value read as MySQL's own text."""
+"""Connections to the source: credentials from Secrets Manager, UTC, strict, every value read as MySQL's own
+text.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def source_credentials() -> Credentials:
 
 
 def connect(credentials: Credentials, schema: str | None = None) -> Connection:
-    """A connection without autocommit; TLS with the CA bundle that CA_BUNDLE names. MedallionError when refused."""
+    """A connection without autocommit; TLS with the CA bundle that CA_BUNDLE names. MedallionError when
+    refused.
+    """
     bundle = os.environ.get("CA_BUNDLE")
     try:
         return pymysql.connect(
@@ -92,7 +96,9 @@ def source(schema: str | None = None) -> Iterator[Connection]:
 
 @contextmanager
 def sole_writer(connection: Connection, seconds: int = 30) -> Iterator[None]:
-    """Keep other seeds and generators out while this one writes; MedallionError when one is busy for `seconds`."""
+    """Keep other seeds and generators out while this one writes; MedallionError when one is busy for
+    `seconds`.
+    """
     with connection.cursor() as cursor:
         if scalar(cursor, "SELECT GET_LOCK(%s, %s)", (LOCK, seconds)) != "1":
             raise MedallionError("another seed is writing to the source", hint="wait for it, then seed again")

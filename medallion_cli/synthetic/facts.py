@@ -1,6 +1,7 @@
 """What the source's own catalogue says about its tables: types, keys, foreign keys.
 
-The pipeline document names the tables; everything else comes from information_schema, so any schema can be seeded.
+The pipeline document names the tables; everything else comes from information_schema, so any schema can be
+seeded.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def _parsed(text: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `type` is the DDL's, such as `decimal(10,2) unsigned`; `on_update` is set by the server on UPDATE."""
+    """One column; `type` is the DDL's, such as `decimal(10,2) unsigned`; `on_update` is set by the server on
+    UPDATE.
+    """
 
     name: str
     type: str
@@ -52,7 +55,9 @@ class Column:
 
     @property
     def length(self) -> int:
-        """Longest text in characters (or bytes of a binary); 1 when CHAR has no length; 1000 when there is no limit."""
+        """Longest text in characters (or bytes of a binary); 1 when CHAR has no length; 1000 when there is no
+        limit.
+        """
         if self.arguments and self.base not in ("enum", "set"):
             return int(self.arguments[0])
         return 1 if self.base in ("char", "binary", "bit") else _LENGTHS.get(self.base, 1000)
@@ -104,7 +109,7 @@ class Table:
 
     @property
     def sequence(self) -> Column | None:
-        """The key column that counts up: the only key column, an integer that references nothing; else None."""
+        """The key column that counts up: the only one, an integer, referring to nothing; else None."""
         if len(self.key) != 1 or self.reference(self.key[0]) is not None:
             return None
         column = self.by_name[self.key[0]]
@@ -118,7 +123,7 @@ class Table:
 def read_facts(cursor: Any, schema: str, tables: Sequence[dict[str, Any]]) -> dict[str, Table]:
     """The facts of the pipeline's tables, by name, from information_schema; a missing table is left out.
 
-    `tables` are entries of the pipeline document: MariaDB's catalogue calls a JSON column longtext, the document doesn't.
+    `tables` are the pipeline document's: MariaDB's catalogue calls JSON longtext, the document doesn't.
     """
     columns, keys, foreign = _columns(cursor, schema), _keys(cursor, schema), _foreign_keys(cursor, schema)
     unique = _unique(cursor, schema)
@@ -199,7 +204,9 @@ def _grouped(rows: Iterable[Sequence[str]]) -> dict[str, list[Sequence[str]]]:
 
 
 def dependency_order(tables: dict[str, Table]) -> tuple[str, ...]:
-    """Table names, parents before children; of a cycle of foreign keys, the member with the fewest open ones goes first."""
+    """Table names, parents before children; of a cycle of foreign keys, the member with the fewest open ones
+    goes first.
+    """
     waiting = {
         name: {key.table for key in table.foreign_keys if key.table in tables and key.table != name}
         for name, table in tables.items()

@@ -1,7 +1,8 @@
 """The two Lambda handlers of the zip: the source's closed list of operations, and the scheduled generator.
 
-Environment: SECRET_ARN, REPLICATION_SECRET_ARN, PIPELINE (`pipeline.json`), GENERATOR_CHANGES, CA_BUNDLE (TLS when set).
-The zip's root holds `pipeline.json`, `synthetic.json`, `schema.sql`, `pymysql/` and `medallion_cli/`.
+Environment: SECRET_ARN, REPLICATION_SECRET_ARN, PIPELINE (`pipeline.json`), GENERATOR_CHANGES, CA_BUNDLE (TLS
+when set). The zip's root holds `pipeline.json`, `synthetic.json`, `schema.sql`, `pymysql/` and
+`medallion_cli/`.
 """
 
 from __future__ import annotations

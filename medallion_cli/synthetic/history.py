@@ -47,7 +47,9 @@ def instant_text(instant: int, digits: int = 6) -> str:
 
 @dataclass(frozen=True)
 class History:
-    """The span that rows are spread over; `edges[i]` is the share of everything that happened before day i ended."""
+    """The span that rows are spread over; `edges[i]` is the share of everything that happened before day i
+    ended.
+    """
 
     start: int
     end: int
@@ -65,7 +67,7 @@ class History:
         weekdays: Sequence[float],
         hours: Sequence[float],
     ) -> History:
-        """From weights: the last day weighs `growth` times the first, times its month's and weekday's weight."""
+        """A day weighs (from 1 up to `growth` on the last) times its month's and weekday's weight."""
         days = max(1, (end - start) // DAY)
         weights = []
         for number in range(days):

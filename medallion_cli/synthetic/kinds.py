@@ -1,4 +1,6 @@
-"""The kinds of changes: update, rekey (a changed key), insert (with children), delete (with all that refers to the row)."""
+"""The kinds of changes: update, rekey (a changed key), insert (with children), delete (with all that refers
+to the row).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ CLOCK: Kind = {"clock": True}
 
 
 def draw(scene: Scene, budget: int) -> list[Statement]:
-    """The statements of one transaction, at most `budget` row changes; empty when the drawn kind finds no row."""
+    """The statements of one transaction, at most `budget` row changes; empty when the drawn kind finds no
+    row.
+    """
     kinds = _kinds(scene.recipe)
     kind = scene.rng.choices(kinds, [float(kind.get("weight", 1)) for kind in kinds])[0]
     statements = _made(scene, kind, budget)
@@ -55,7 +59,9 @@ def _kinds(recipe: Recipe) -> Sequence[Kind]:
 
 
 def _default_kinds(recipes: Sequence[Any], recipe: Recipe) -> list[Kind]:
-    """Without a recipe: every table is updated and inserted into, and rows that nothing refers to are deleted too."""
+    """Without a recipe: every table is updated and inserted into, and rows that nothing refers to are deleted
+    too.
+    """
     referred = {key.table for entry in recipes for key in entry.table.foreign_keys}
     kinds: list[Kind] = []
     for entry in recipes:
@@ -265,7 +271,9 @@ def _identity(facts: Table, row: Row) -> str:
 def _doom(
     scene: Scene, table: str, rows: list[Row], doomed: dict[str, dict[str, Row]], loose: list[Any]
 ) -> None:
-    """Collect the rows and, table by table, what refers to them: deleted too, or (nullable references) let loose."""
+    """Collect the rows and, table by table, what refers to them: deleted too, or (nullable references) let
+    loose.
+    """
     facts, known = scene.facts(table), doomed.setdefault(table, {})
     fresh = [row for row in rows if _identity(facts, row) not in known]
     known.update({_identity(facts, row): row for row in fresh})

@@ -1,6 +1,7 @@
 """Schema `medallion` in the source: the heartbeat, the plans, and what each plan has written so far.
 
-A chunk's rows and its ledger row commit together, so the ledger is always exactly what the source received from here.
+A chunk's rows and its ledger row commit together, so the ledger is always exactly what the source received
+from here.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ DDL = (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4""",
     """CREATE TABLE IF NOT EXISTS medallion.change_ledger (
   change_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, plan_id BIGINT NOT NULL, chunk INT NOT NULL,
-  transaction_no INT NOT NULL, table_name VARCHAR(64) NOT NULL, op CHAR(1) NOT NULL, key_json LONGTEXT NOT NULL,
+  transaction_no INT NOT NULL, table_name VARCHAR(64) NOT NULL, op CHAR(1) NOT NULL,
+  key_json LONGTEXT NOT NULL,
   old_key_json LONGTEXT NULL, row_json LONGTEXT NULL, changed_at DATETIME(6) NOT NULL, KEY (plan_id, chunk)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4""",
 )
@@ -79,7 +81,8 @@ def record(
 def find(cursor: Cursor, kind: str, seed: int, wanted: int) -> Recorded | None:
     """The newest plan with this kind, seed and size."""
     cursor.execute(
-        "SELECT plan_id FROM medallion.seed_plan WHERE kind = %s AND seed = %s AND wanted = %s ORDER BY plan_id DESC",
+        "SELECT plan_id FROM medallion.seed_plan WHERE kind = %s AND seed = %s AND wanted = %s"
+        " ORDER BY plan_id DESC",
         (kind, seed, wanted),
     )
     row = cursor.fetchone()
@@ -113,7 +116,8 @@ def done(cursor: Cursor, recorded: Recorded) -> dict[int, int]:
 def written(cursor: Cursor, plan_id: int, chunk: Chunk, rows: Mapping[str, int]) -> None:
     """Say that a chunk's rows are in, in the same transaction as the rows."""
     cursor.execute(
-        "INSERT INTO medallion.seed_ledger (plan_id, chunk, written, total, written_at) VALUES (%s, %s, %s, %s, NOW(6))",
+        "INSERT INTO medallion.seed_ledger (plan_id, chunk, written, total, written_at)"
+        " VALUES (%s, %s, %s, %s, NOW(6))",
         (plan_id, chunk.number, json.dumps(dict(rows)), sum(rows.values())),
     )
 

@@ -21,7 +21,7 @@ INSERT_ROWS = 500
 
 
 def begin_loading(cursor: Cursor) -> bool:
-    """Switch the session's key checks off (rows are made consistent); True when LOAD DATA LOCAL is allowed."""
+    """Switch the session's key checks off; True when the server allows LOAD DATA LOCAL."""
     cursor.execute("SET SESSION foreign_key_checks = 0, unique_checks = 0")
     return str(scalar(cursor, "SELECT @@GLOBAL.local_infile")) == "1"
 
@@ -44,7 +44,9 @@ def load_chunk(
     lookups: SourceLookups,
     local_infile: bool,
 ) -> dict[str, int]:
-    """One transaction: the chunk's rows and its ledger row. Returns rows a table; on any error nothing is left behind."""
+    """One transaction: the chunk's rows and its ledger row. Returns rows a table; on any error nothing is
+    left behind.
+    """
     if recorded.plan is None:
         raise MedallionError(f"plan {recorded.plan_id} is a plan of changes")
     written = {}
@@ -74,14 +76,17 @@ def _load_rows(cursor: Cursor, schema: str, table: Table, rows: Rows, local_infi
 
 
 def _load_file(cursor: Cursor, schema: str, table: Table, rows: Rows) -> int:
-    """LOCAL turns errors into warnings, so the caller compares the number of rows, and a warning is an error here."""
+    """LOCAL turns errors into warnings, so the caller compares the number of rows, and a warning is an error
+    here.
+    """
     names, conversions = load_columns(table.written)
     handle, path = tempfile.mkstemp(suffix=".tsv")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(tab_separated(table.written, rows.texts))
         taken: int = cursor.execute(
-            f"LOAD DATA LOCAL INFILE %s INTO TABLE `{schema}`.`{table.name}` CHARACTER SET utf8mb4 ({names}){conversions}",
+            f"LOAD DATA LOCAL INFILE %s INTO TABLE `{schema}`.`{table.name}` CHARACTER SET utf8mb4"
+            f" ({names}){conversions}",
             (path,),
         )
     finally:

@@ -1,4 +1,4 @@
-"""What rows in the making ask about rows that exist, answered by the source within the writing transaction."""
+"""What rows in the making ask about rows that exist, answered by the source in the same transaction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def scattered(index: int, size: int) -> int:
 
 
 class SourceLookups:
-    """For loading chunks: reads key ranges once and remembers them (`promised`: keys of a plan that are still to come)."""
+    """For loading chunks: reads key ranges once and remembers them (`promised`: keys of a plan that are still
+    to come).
+    """
 
     def __init__(
         self, cursor: Cursor, schema: str, tables: Mapping[str, Table], promised: Mapping[str, range]
@@ -111,7 +113,9 @@ class SourceLookups:
     def pairs(
         self, table: str, parts: Sequence[tuple[str, str | None]], count: int, rng: Random
     ) -> list[tuple[Any, ...]]:
-        """New combinations of the parents' keys, from a random place on; MedallionError when there are not enough."""
+        """New combinations of the parents' keys, from a random place on; MedallionError when there are not
+        enough.
+        """
         facts = self.tables[table]
         names = ", ".join(f"`{name}`" for name in facts.key)
         self.cursor.execute(f"SELECT {names} FROM `{self.schema}`.`{table}`")
@@ -143,7 +147,7 @@ def _diagonally(pools: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
 
 
 class PointLookups(SourceLookups):
-    """For changes, which ask for few keys at a time of tables that change meanwhile: nothing is remembered."""
+    """For changes: few keys at a time, of tables that change meanwhile, so nothing is remembered."""
 
     def pick(self, table: str, column: str, fractions: Sequence[float], scatter: bool) -> Values:
         """The keys at these points between the least and the greatest key, in one statement."""

@@ -1,7 +1,8 @@
 """How N rows are divided over the tables and cut into chunks, before any row exists.
 
-A table with `each` is made with its parent, so the number of its rows must be known beforehand: counts repeat in blocks of
-100 parents whose multiset is fixed and whose order is shuffled by the seed. So any chunk can be made alone, and totals are exact.
+A table with `each` is made with its parent, so the number of its rows must be known beforehand: counts repeat
+in blocks of 100 parents whose multiset is fixed and whose order is shuffled by the seed. So any chunk can be
+made alone, and totals are exact.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ class Existing:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows made and committed together: `rows` of the root table from `position` on, and all that belongs to them."""
+    """Rows made and committed together: `rows` of the root table from `position` on, and all that belongs to
+    them.
+    """
 
     number: int
     table: str
@@ -96,7 +99,7 @@ def family_rows(recipe: Recipe, root: str, seed: int, position: int, parents: in
 
 
 def plan_rows(recipe: Recipe, rows: int, seed: int, existing: Existing, chunk_rows: int = CHUNK_ROWS) -> Plan:
-    """Divide exactly `rows` over the tables; UsageError when it is too few for one row each, or keys run out."""
+    """Divide exactly `rows` over the tables; UsageError: too few for all, or too many for the keys."""
     rooms = {name: _room(recipe, name, existing) for name in recipe.tables}
     roots = _divide(recipe, rows, seed, existing, rooms)
     firsts = {name: existing.last_keys.get(name, 0) + 1 for name in recipe.tables}
@@ -144,15 +147,18 @@ def _fill(
     most: Callable[[str, int], int],
     least: Mapping[str, int],
 ) -> None:
-    """Make the sum exact: refit table after table, the largest first, to what the others leave; UsageError if none can."""
+    """Make the sum exact: refit table after table, the largest first, to what the others leave; UsageError if
+    none can.
+    """
     for _ in range(2):
         for name in by_share:
             others = sum(family(other, number) for other, number in chosen.items() if other != name)
             chosen[name] = max(least[name], most(name, max(0, rows - others)))
     left = rows - sum(family(name, number) for name, number in chosen.items())
     if left:
+        excess = "many for the keys of the tables" if left > 0 else "few"
         raise UsageError(
-            f"--rows {rows} does not fit: {left} rows too {'many for the keys of the tables' if left > 0 else 'few'}",
+            f"--rows {rows} does not fit: {abs(left)} too {excess}",
             hint=f"--rows {max(1, rows - left)}",
         )
 
@@ -170,7 +176,9 @@ def _has_room(recipe: Recipe, root: str, seed: int, parents: int, rooms: Mapping
 
 
 def _room(recipe: Recipe, name: str, existing: Existing) -> int:
-    """How many more rows the table's key can hold (composite keys of references: half of the combinations that exist)."""
+    """How many more rows the table's key can hold (composite keys of references: half of the combinations
+    that exist).
+    """
     table = recipe.tables[name].table
     if table.sequence is not None:
         return table.sequence.largest - existing.last_keys.get(name, 0)

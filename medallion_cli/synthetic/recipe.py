@@ -1,7 +1,9 @@
-"""The recipe: which share of the rows each table gets, how each column's values are made, which changes happen.
+"""The recipe: which share of the rows each table gets, how each column's values are made, which changes
+happen.
 
-A recipe is the JSON form of `configs/synthetic.yaml`. What it leaves out is filled in here from the tables' own facts, so
-that any schema can be seeded; what contradicts them is an error that names the table and the column.
+A recipe is the JSON form of `configs/synthetic.yaml`. What it leaves out is filled in here from the tables'
+own facts, so that any schema can be seeded; what contradicts them is an error that names the table and the
+column.
 """
 
 from __future__ import annotations
@@ -20,8 +22,32 @@ from medallion_cli.synthetic.history import History, microseconds
 Rule = Mapping[str, Any]
 MODIFIERS = frozenset({"null", "empty", "awkward", "awkward_case", "padded"})
 RULES = frozenset(
-    "sequence line parent choice by text reference owned copied integer decimal lognormal formula sum timestamp after"
-    " date time json list hex bytes constant pair".split()
+    [
+        "sequence",
+        "line",
+        "parent",
+        "choice",
+        "by",
+        "text",
+        "reference",
+        "owned",
+        "copied",
+        "integer",
+        "decimal",
+        "lognormal",
+        "formula",
+        "sum",
+        "timestamp",
+        "after",
+        "date",
+        "time",
+        "json",
+        "list",
+        "hex",
+        "bytes",
+        "constant",
+        "pair",
+    ]
 )
 DEPTH_FACTOR = 3  # without a recipe, a table has this many times the rows of the tables it refers to
 
@@ -140,7 +166,7 @@ def _check_families(recipes: Mapping[str, TableRecipe]) -> None:
         parent = recipes.get(recipe.each)
         if parent is None or parent.each is not None:
             raise UsageError(
-                f"configs/synthetic.yaml: tables.{name}.each: {recipe.each} must be a table that has no `each` itself"
+                f"configs/synthetic.yaml: tables.{name}.each: {recipe.each} must be a table without `each`"
             )
 
 
@@ -205,7 +231,7 @@ def _typed_rule(column: Column, unique: bool) -> Rule:
         return {"text": "{words}" if column.length < 40 else "{sentences}", **_awkward(column)}
     if base in BINARIES:
         return {"bytes": min(column.length, 48)}
-    return _OTHER_RULES(column)
+    return _other_rule(column)
 
 
 def _awkward(column: Column) -> Rule:
@@ -216,7 +242,7 @@ def _unique_text(column: Column) -> str:
     return "{words}-{ordinal}" if column.length >= 30 else "{ordinal}"
 
 
-def _OTHER_RULES(column: Column) -> Rule:  # noqa: N802
+def _other_rule(column: Column) -> Rule:
     match column.base:
         case "decimal" | "numeric":
             digits = int(column.arguments[0]) - column.scale if column.arguments else 10
@@ -249,15 +275,18 @@ def _OTHER_RULES(column: Column) -> Rule:  # noqa: N802
 
 _NAMES = re.compile(r"\b(?:parent\.)?[A-Za-z_]\w*")
 _ALLOWED = (
-    ast.Expression, ast.BinOp, ast.UnaryOp, ast.Constant, ast.Name, ast.Load, ast.Call, ast.Compare, ast.IfExp,
-    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.USub, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt,
-    ast.GtE, ast.Attribute,
+    ast.Expression, ast.BinOp, ast.UnaryOp, ast.Constant, ast.Name, ast.Load, ast.Call, ast.Compare,
+    ast.IfExp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv,
+    ast.Mod, ast.USub, ast.Eq, ast.NotEq, ast.Lt, ast.LtE,
+    ast.Gt, ast.GtE, ast.Attribute,
 )  # fmt: skip
 FUNCTIONS = {"round": round, "min": min, "max": max, "abs": abs}
 
 
 def formula_names(expression: str) -> tuple[str, ...]:
-    """The columns an arithmetic expression uses (`parent.x` for the parent's); UsageError for anything but arithmetic."""
+    """The columns an arithmetic expression uses (`parent.x` for the parent's); UsageError for anything but
+    arithmetic.
+    """
     try:
         tree = ast.parse(expression, mode="eval")
     except SyntaxError as error:

@@ -11,7 +11,7 @@ Text = str | bytes | None
 
 
 def column_texts(column: Column, values: list[Any]) -> list[Text]:
-    """The values of one column as MySQL prints them; bytes stay bytes, None is NULL, text is taken as it is."""
+    """One column's values as MySQL prints them; bytes stay bytes, None is NULL, text is taken as it is."""
     match column.base:
         case "decimal" | "numeric":
             pattern = f"%.{column.scale}f"
@@ -36,7 +36,9 @@ def _instants(values: list[Any], digits: int) -> list[Text]:
 
 
 def parsed(column: Column, text: Text) -> Any:
-    """The value of a text read from the database, as rules work with it: int, float, microseconds, or the text."""
+    """The value of a text read from the database, as rules work with it: int, float, microseconds, or the
+    text.
+    """
     if text is None or isinstance(text, bytes):
         return text
     if column.is_integer:

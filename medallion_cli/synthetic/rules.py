@@ -21,7 +21,21 @@ from medallion_cli.synthetic.text import AWKWARD_RULES, text_values
 
 RuleFunction = Callable[[Batch, Any, Column | None, Random], Values]
 _NUMERIC = frozenset(
-    "tinyint smallint mediumint int integer bigint decimal numeric float double real bit year".split()
+    [
+        "tinyint",
+        "smallint",
+        "mediumint",
+        "int",
+        "integer",
+        "bigint",
+        "decimal",
+        "numeric",
+        "float",
+        "double",
+        "real",
+        "bit",
+        "year",
+    ]
 )
 
 
@@ -177,7 +191,9 @@ def _compiled(expression: str, names: tuple[str, ...]) -> Callable[..., Any]:
 
 
 def _sum(batch: Batch, argument: Mapping[str, Any], column: Column | None, rng: Random) -> Values:
-    """The sum over the parent's rows of a sibling table, split evenly (to the cent) over this table's rows of that parent."""
+    """The sum over the parent's rows of a sibling table, split evenly (to the cent) over this table's rows of
+    that parent.
+    """
     sibling = batch.siblings[argument["of"]]
     totals: dict[int, float] = {}
     for owner, value in zip(sibling.owner, evaluate(sibling, argument["value"]), strict=True):
@@ -199,7 +215,9 @@ def _timestamp(batch: Batch, argument: Any, column: Column | None, rng: Random) 
 
 
 def _after(batch: Batch, argument: Mapping[str, Any], column: Column | None, rng: Random) -> Values:
-    """Later than another column by an exponential wait (mean a third of `hours`), never after the history's end."""
+    """Later than another column by an exponential wait (mean a third of `hours`), never after the history's
+    end.
+    """
     limit = max(batch.recipe.history.end, batch.clock or 0)
     scale, draw = float(argument["hours"]) * HOUR / 3, rng.expovariate
     return [

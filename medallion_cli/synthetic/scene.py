@@ -1,4 +1,4 @@
-"""One transaction of changes in the making: the rows it reads and locks, the keys and instants it gives out."""
+"""A transaction of changes in the making: the rows it locks, the keys and instants it gives out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ Row = dict[str, Text]
 
 @dataclass(frozen=True)
 class Change:
-    """One row change: `op` I, U or D; `row` the row after it (None after a delete); `old_key` when the key changed."""
+    """One row change: `op` I, U or D; `row` the row after it (None after a delete); `old_key` when the key
+    changed.
+    """
 
     op: str
     table: str
@@ -37,7 +39,9 @@ class Statement:
 
 @dataclass
 class Scene:
-    """One transaction in the making; `next_keys` are the keys it has given out, `promised` the last keys of plans."""
+    """One transaction in the making; `next_keys` are the keys it has given out, `promised` the last keys of
+    plans.
+    """
 
     cursor: Cursor
     recipe: Recipe
@@ -69,7 +73,9 @@ class Scene:
         """Read the greatest keys of several tables in one statement, before `next_key` asks for each."""
         columns = {name: column for name in tables if (column := self.facts(name).sequence) is not None}
         if columns:
-            reads = [f"(SELECT MAX(`{column.name}`) FROM {self.relation(n)})" for n, column in columns.items()]
+            reads = [
+                f"(SELECT MAX(`{column.name}`) FROM {self.relation(n)})" for n, column in columns.items()
+            ]
             self.cursor.execute(f"SELECT {', '.join(reads)}")
             for name, used in zip(columns, self.cursor.fetchone(), strict=True):
                 self.next_keys[name] = max(int(used or 0), self.promised.get(name, 0)) + 1
@@ -102,7 +108,8 @@ class Scene:
         names = ", ".join(f"`{column.name}`" for column in facts.written)
         order = ", ".join(f"`{name}`" for name in facts.key)
         self.cursor.execute(
-            f"SELECT {names} FROM {self.relation(table)} WHERE {condition} ORDER BY {order} LIMIT {limit} FOR UPDATE",
+            f"SELECT {names} FROM {self.relation(table)} WHERE {condition}"
+            f" ORDER BY {order} LIMIT {limit} FOR UPDATE",
             tuple(values),
         )
         return [_row(facts, values) for values in self.cursor.fetchall()]

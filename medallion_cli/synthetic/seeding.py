@@ -55,7 +55,9 @@ class Project:
 
 
 def plan(project: Project, event: Event) -> Result:
-    """Record a plan {kind: rows|changes, wanted, seed|null}, or find the one that this seed and size has already."""
+    """Record a plan {kind: rows|changes, wanted, seed|null}, or find the one that this seed and size has
+    already.
+    """
     kind, wanted, seed = str(event["kind"]), int(event["wanted"]), event.get("seed")
     if kind not in ("rows", "changes") or wanted < 1:
         raise UsageError(f"a plan is of rows or changes, at least one: {kind} {wanted}")
@@ -100,27 +102,28 @@ def _state(cursor: Cursor, recipe: Recipe, recorded: ledger.Recorded) -> Result:
 
 
 def seed_chunk(project: Project, event: Event) -> Result:
-    """Load unfinished chunks of {plan_id} for about {seconds}; with {chunk}, only that one. Safe to repeat."""
+    """Load unfinished chunks of {plan_id} for {seconds}; with {chunk}, only that one. Safe to repeat."""
     return _work(project, event, "rows")
 
 
 def change_chunk_operation(project: Project, event: Event) -> Result:
-    """Make unfinished changes of {plan_id} for about {seconds}; with {chunk}, only that one's. Safe to repeat."""
+    """Make unfinished changes of {plan_id} for about {seconds}; with {chunk}, only that one's. Safe to
+    repeat.
+    """
     return _work(project, event, "changes")
 
 
 def _work(project: Project, event: Event, kind: str) -> Result:
     deadline = time.monotonic() + float(event.get("seconds", SECONDS))
-    with source(project.schema) as connection, sole_writer(connection):
-        with connection.cursor() as cursor:
-            recipe, recorded = project.built(cursor), ledger.load(cursor, int(event["plan_id"]))
-            if recorded.kind != kind:
-                raise UsageError(f"plan {recorded.plan_id} is a plan of {recorded.kind}")
-            todo = _unfinished(cursor, recipe, recorded, event.get("chunk"))
-            connection.commit()
-            work = _load if kind == "rows" else _change
-            work(connection, project, recipe, recorded, todo, deadline)
-            return _state(cursor, recipe, recorded)
+    with source(project.schema) as connection, sole_writer(connection), connection.cursor() as cursor:
+        recipe, recorded = project.built(cursor), ledger.load(cursor, int(event["plan_id"]))
+        if recorded.kind != kind:
+            raise UsageError(f"plan {recorded.plan_id} is a plan of {recorded.kind}")
+        todo = _unfinished(cursor, recipe, recorded, event.get("chunk"))
+        connection.commit()
+        work = _load if kind == "rows" else _change
+        work(connection, project, recipe, recorded, todo, deadline)
+        return _state(cursor, recipe, recorded)
 
 
 def _unfinished(
@@ -177,7 +180,9 @@ def ledger_operation(project: Project, event: Event) -> Result:
 
 
 def changes_operation(project: Project, event: Event) -> Result:
-    """A page of the change ledger in commit order: {table?, after: change_id} → {changes: […], next: change_id|null}."""
+    """A page of the change ledger in commit order: {table?, after: change_id} → {changes: […], next:
+    change_id|null}.
+    """
     conditions, values = ["change_id > %s"], [int(event.get("after") or 0)]
     if event.get("table"):
         conditions.append("table_name = %s")
@@ -195,8 +200,8 @@ def changes_operation(project: Project, event: Event) -> Result:
     )
     with source(project.schema) as connection, connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(columns)}, changed_at FROM medallion.change_ledger WHERE {' AND '.join(conditions)}"
-            f" ORDER BY change_id LIMIT {PAGE}",
+            f"SELECT {', '.join(columns)}, changed_at FROM medallion.change_ledger"
+            f" WHERE {' AND '.join(conditions)} ORDER BY change_id LIMIT {PAGE}",
             values,
         )
         found = [_change_row(row) for row in cursor.fetchall()]

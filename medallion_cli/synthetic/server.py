@@ -1,4 +1,6 @@
-"""The source server as operations of the Lambda: bootstrap, heartbeat, position, settings, counts, checksums, one row."""
+"""The source server as operations of the Lambda: bootstrap, heartbeat, position, settings, counts, checksums,
+one row.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ SETTINGS = (
 
 
 def bootstrap(project: Project, event: Event) -> Result:
-    """Schema, tables, ledgers, the replication user and binlog retention; safe to repeat, it changes no row."""
+    """Schema, tables, ledgers, replication user, binlog retention; safe to repeat, it changes no row."""
     with source() as connection, connection.cursor() as cursor:
         schema = quoted(project.schema)
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {schema} CHARACTER SET utf8mb4")
@@ -165,7 +167,7 @@ def counts(project: Project, event: Event) -> Result:
 def checksums(project: Project, event: Event) -> Result:
     """Rows and checksum of {tables} (default all) exactly at a heartbeat with {token}.
 
-    Writers are locked out for the moment in which the heartbeat is written and a snapshot of everything before it opens.
+    Writers are locked out while the heartbeat is written and a snapshot of everything before it opens.
     """
     tables = _tables(project, event.get("tables"))
     locks = ", ".join(f"{_relation(project, table['name'])} READ" for table in tables)
@@ -221,7 +223,9 @@ def row(project: Project, event: Event) -> Result:
 
 
 def reachable(project: Project, event: Event) -> Result:
-    """Whether the source, and the replication user at it, can be reached: {source: version, replication_user: bool}."""
+    """Whether the source, and the replication user at it, can be reached: {source: version, replication_user:
+    bool}.
+    """
     with source() as connection, connection.cursor() as cursor:
         version = scalar(cursor, "SELECT VERSION()")
     return {"source": version, "replication_user": _replication_works()}

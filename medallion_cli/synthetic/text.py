@@ -1,6 +1,8 @@
-"""Text from templates such as `{first_name|ascii}.{last_name|ascii}{ordinal}@{mail_domains}`, and text that hurts.
+"""Text from templates such as `{first_name|ascii}.{last_name|ascii}{ordinal}@{mail_domains}`, and text that
+hurts.
 
-A placeholder is a column made before, a word list of the vocabulary, or `ordinal` (the row's number in its table).
+A placeholder is a column made before, a word list of the vocabulary, or `ordinal` (the row's number in its
+table).
 """
 
 from __future__ import annotations

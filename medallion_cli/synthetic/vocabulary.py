@@ -13,13 +13,30 @@ from pathlib import Path
 
 NAME = "vocabulary.json"
 SEED = 20240229
-NAME_LOCALES = (
-    "en_US en_GB de_DE fr_FR es_ES it_IT pl_PL cs_CZ tr_TR sv_SE pt_BR ja_JP ko_KR el_GR uk_UA vi_VN".split()
-)
+NAME_LOCALES = [
+    "en_US",
+    "en_GB",
+    "de_DE",
+    "fr_FR",
+    "es_ES",
+    "it_IT",
+    "pl_PL",
+    "cs_CZ",
+    "tr_TR",
+    "sv_SE",
+    "pt_BR",
+    "ja_JP",
+    "ko_KR",
+    "el_GR",
+    "uk_UA",
+    "vi_VN",
+]
 PLACE_LOCALES = ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "pl_PL", "sv_SE", "cs_CZ", "ja_JP")
 AWKWARD = (
-    "O'Brien", "d'Arc \"Jo\"", "back\\slash", "C:\\new\\table", "tab\there", "two\nlines", "a|b|c", "~", "\\N", "NULL",
-    "🎁 gift", "Ünïcödé", "日本語テスト", "Ελληνικά", "кириллица", "'", '"', "\\", "%s {x} $1", "50 % off; -- not SQL", "a,b",
+    "O'Brien", "d'Arc \"Jo\"", "back\\slash", "C:\\new\\table", "tab\there", "two\nlines", "a|b|c", "~",
+    "\\N", "NULL",
+    "🎁 gift", "Ünïcödé", "日本語テスト", "Ελληνικά", "кириллица", "'", '"', "\\", "%s {x} $1",
+    "50 % off; -- not SQL", "a,b",
     "e\u0301 combining", "👩‍👩‍👧 family",
 )  # fmt: skip
 

@@ -1,4 +1,6 @@
-"""One MariaDB for the session. A source has a schema of its own; the ledgers are the server's, so they start empty."""
+"""One MariaDB for the session. A source has a schema of its own; the ledgers are the server's, so they start
+empty.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def server() -> Iterator[MariaDB]:
 
 @pytest.fixture
 def make(server: MariaDB, tmp_path: Path) -> Iterator[Callable[..., LambdaSource]]:
-    """Makes a bootstrapped source, to be used until the next one is made: retail, or other DDL without a recipe."""
+    """Makes a bootstrapped source, to be used until the next one is made: retail, or other DDL without a
+    recipe.
+    """
     schemas: list[str] = []
 
     def made(

@@ -1,6 +1,7 @@
 """The source Lambda against a MariaDB of its own: the zip's documents in a folder, secrets in moto.
 
-Run as a script it is the Lambda's process: `python lambda_source.py FOLDER EVENT…`; it prints one JSON result a line.
+Run as a script it is the Lambda's process: `python lambda_source.py FOLDER EVENT…`; it prints one JSON result
+a line.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ class LambdaSource:
 def write_documents(
     folder: Path, schema: str, ddl: str, recipe: Path | None, secrets: dict[str, Any]
 ) -> None:
-    """What `medallion up` packs into the zip (the tables come from the DDL; models are no matter here), and secrets."""
+    """What `medallion up` packs into the zip (the tables come from the DDL; models are no matter here), and
+    secrets.
+    """
     tables = [
         {
             "name": table.name,
@@ -101,7 +104,7 @@ def write_documents(
     (folder / "schema.sql").write_text(ddl)
 
 
-class _secrets:  # noqa: N801
+class _secrets:
     """Secrets Manager with the folder's secrets, for the duration."""
 
     def __init__(self, folder: Path) -> None:

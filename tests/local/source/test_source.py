@@ -1,4 +1,6 @@
-"""The source Lambda's operations on a real server: safe to repeat, exact after a kill, and the ledger is the truth."""
+"""The source Lambda's operations on a real server: safe to repeat, exact after a kill, and the ledger is the
+truth.
+"""
 
 from __future__ import annotations
 
