@@ -108,7 +108,7 @@ def failure_reason(error: Exception) -> str:
     if isinstance(error, Interrupted):
         raise error
     if isinstance(error, ResourceFailure | Fault):
-        return str(error)
+        return str(getattr(error, "message", error))
     code = error_code(error)
     if not code:
         return f"Internal Failure ({type(error).__name__}: {error})"

@@ -18,7 +18,7 @@ from medallion_cli.local.cloudformation.engine import Engine, begin
 from medallion_cli.local.cloudformation.faults import Fault, ResourceFailure, ValidationError
 from medallion_cli.local.cloudformation.inert import inert_handler
 from medallion_cli.local.cloudformation.parameters import Parameter, resolve_parameters
-from medallion_cli.local.cloudformation.requests import Reader, needed_capabilities
+from medallion_cli.local.cloudformation.requests import Reader
 from medallion_cli.local.cloudformation.resource_steps import Steps, failure_reason
 from medallion_cli.local.cloudformation.resources import handlers
 from medallion_cli.local.cloudformation.resources.handler import Handler
@@ -294,35 +294,18 @@ class CloudFormation(Service):
         """Declared parameters, types and needed capabilities."""
         stack = self._find(params["StackName"]) if "StackName" in params else None
         template = self._reader.template(stack.desired.body if stack else self._reader.body(params))
-        types = sorted({node["Type"] for node in template.resources.values()})
-        return self._validated(
-            template.section("Parameters"), template.description, needed_capabilities(template)
-        ) | {
-            "ResourceTypes": types,
+        return shapes.template_shape(template) | {
+            "Parameters": [
+                shape | {"ParameterType": template.section("Parameters")[shape["ParameterKey"]]["Type"]}
+                for shape in shapes.template_shape(template)["Parameters"]
+            ],
+            "ResourceTypes": sorted({node["Type"] for node in template.resources.values()}),
             "Version": str(template.document.get("AWSTemplateFormatVersion", "2010-09-09")),
         }
 
     def validate_template(self, params: dict[str, Any]) -> dict[str, Any]:
         """Structure only, as on AWS: properties are validated by a change set."""
-        template = self._reader.template(self._reader.body(params))
-        return self._validated(
-            template.section("Parameters"), template.description, needed_capabilities(template)
-        )
-
-    def _validated(
-        self, declared: dict[str, Any], description: str, capabilities: list[str]
-    ) -> dict[str, Any]:
-        parameters = [
-            {
-                "ParameterKey": name,
-                "NoEcho": str(node.get("NoEcho", False)).lower() == "true",
-                "ParameterType": node["Type"],
-            }
-            | ({"DefaultValue": str(node["Default"])} if "Default" in node else {})
-            | ({"Description": node["Description"]} if "Description" in node else {})
-            for name, node in declared.items()
-        ]
-        return {"Parameters": parameters, "Description": description, "Capabilities": capabilities}
+        return shapes.template_shape(self._reader.template(self._reader.body(params)))
 
     def update_termination_protection(self, params: dict[str, Any]) -> dict[str, Any]:
         """Switch termination protection on or off."""

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from medallion_cli.local.cloudformation.parameters import Parameter
+from medallion_cli.local.cloudformation.requests import needed_capabilities
 from medallion_cli.local.cloudformation.stack import Resource, Stack
+from medallion_cli.local.cloudformation.template import Template
 
 
 def moment(text: str) -> datetime | None:
@@ -126,3 +128,20 @@ def change_set_summary_shape(change_set: Mapping[str, Any]) -> dict[str, Any]:
     ]
     shape = {name: change_set.get(name) for name in names}
     return given(shape | {"CreationTime": moment(change_set["CreationTime"])})
+
+
+def template_shape(template: Template) -> dict[str, Any]:
+    """ValidateTemplate's answer."""
+    declared = template.section("Parameters")
+    return {
+        "Parameters": [_declared_shape(name, node) for name, node in declared.items()],
+        "Description": template.description,
+        "Capabilities": needed_capabilities(template),
+    }
+
+
+def _declared_shape(name: str, node: Mapping[str, Any]) -> dict[str, Any]:
+    shape: dict[str, Any] = {"ParameterKey": name, "NoEcho": str(node.get("NoEcho", False)).lower() == "true"}
+    if "Default" in node:
+        shape["DefaultValue"] = str(node["Default"])
+    return given(shape | {"Description": node.get("Description")})

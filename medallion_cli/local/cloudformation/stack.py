@@ -178,7 +178,7 @@ class StackStore:
 
     def save(self, stack: Stack) -> None:
         """Persist one stack; its document is written before the index names it."""
-        name = f"cloudformation-{stack.name}-{stack.stack_id.rsplit('/', 1)[-1]}"
+        name = f"cloudformation/{stack.name}-{stack.stack_id.rsplit('/', 1)[-1]}"
         with self._lock:
             self.stacks[stack.stack_id] = stack
             self._store.save(name, to_document(stack))

@@ -113,9 +113,18 @@ def _group_name(request: Request) -> str:
     return request.physical_id or (own or generated(request, 255)).lower()
 
 
+def _group_call(request: Request, operation: str, **params: Any) -> None:
+    """A parameter group call; where the local RDS has no groups, the group is inert."""
+    try:
+        request.call("rds", operation, **params)
+    except ServiceError as error:
+        if error.code != "NotImplemented":
+            raise
+
+
 def _create_parameter_group(request: Request) -> Made:
-    request.call(
-        "rds",
+    _group_call(
+        request,
         "CreateDBParameterGroup",
         DBParameterGroupName=_group_name(request),
         DBParameterGroupFamily=request.properties["Family"],
@@ -127,7 +136,7 @@ def _create_parameter_group(request: Request) -> Made:
 def _set_parameters(request: Request) -> Made:
     name = _group_name(request)
     for batch in _batches(request.properties.get("Parameters", {})):
-        request.call("rds", "ModifyDBParameterGroup", DBParameterGroupName=name, Parameters=batch)
+        _group_call(request, "ModifyDBParameterGroup", DBParameterGroupName=name, Parameters=batch)
     return Made(name, {"DBParameterGroupName": name, "DBParameterGroupArn": request.arn("rds", f"pg:{name}")})
 
 
@@ -147,7 +156,7 @@ def _parameter(value: Any) -> str:
 
 
 def _delete_parameter_group(request: Request) -> None:
-    request.call("rds", "DeleteDBParameterGroup", DBParameterGroupName=request.physical_id)
+    _group_call(request, "DeleteDBParameterGroup", DBParameterGroupName=request.physical_id)
 
 
 HANDLERS = {
