@@ -1,7 +1,10 @@
-"""A private MariaDB server standing in for RDS MySQL: one folder, one port, a ROW binlog that survives a crash.
+"""A private MariaDB server standing in for RDS MySQL.
 
-Loopback TCP only. Accounts are 127.0.0.1's; the administrator's password is generated and kept in a 0600 file.
-MySQL's defaults are kept where they differ (strict SQL mode, `local_infile` as the parameter group says).
+One folder, one port, a ROW binlog that survives a crash.
+
+Loopback TCP only. Accounts are 127.0.0.1's; the administrator's password is generated and kept in a 0600
+file. MySQL's defaults are kept where they differ (strict SQL mode, `local_infile` as the parameter group
+says).
 """
 
 from __future__ import annotations
@@ -92,7 +95,8 @@ class MariaDB:
     def start(self, port: int, parameters: Mapping[str, str] | None = None) -> None:
         """Starts the server (creating its data on the first start) and waits until it takes connections.
 
-        `parameters` are a DB parameter group's; MedallionError with the log's last line when it does not start.
+        `parameters` are a DB parameter group's; MedallionError with the log's last line when it does not
+        start.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         processes.ensure_dead(self._pidfile)
@@ -161,7 +165,9 @@ class MariaDB:
         fresh.rename(self._data)
 
     def _configure(self, found: Binaries, parameters: Mapping[str, str]) -> None:
-        """Writes my.cnf and the start-up SQL that sets the administrator's account (a hash, readable by us only)."""
+        """Writes my.cnf and the start-up SQL that sets the administrator's account (a hash, readable by us
+        only).
+        """
         settings = {
             **_SETTINGS, "basedir": str(found.base), "datadir": str(self._data), "port": str(self.port), "socket": "",
             "pid-file": str(self.folder / "server.pid"), "log-bin": str(self._data / "mysql-bin-changelog"),
@@ -226,7 +232,10 @@ _MASTER_RIGHTS = (
 
 
 def _start_sql(password: str) -> str:
-    """Run at every start, outside the binlog. `root` without a password can't be reached: no socket, no names."""
+    """Run at every start, outside the binlog. `root` without a password can't be reached.
+
+    No socket, no names.
+    """
     digest = hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()
     account = f"'{ADMINISTRATOR}'@'127.0.0.1'"
     return (

@@ -1,7 +1,9 @@
-"""Where the MariaDB binaries come from: what is installed, else the distribution's own packages, unpacked in the cache.
+"""Where the MariaDB binaries come from.
 
-Nothing is installed and no root is needed: `apt-get download` and `dpkg -x` work for an ordinary user, with package
-lists of our own when the machine has none.
+What is installed, else the distribution's own packages, unpacked in the cache.
+
+Nothing is installed and no root is needed: `apt-get download` and `dpkg -x` work for an ordinary user, with
+package lists of our own when the machine has none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Column types on their way from MySQL to Parquet, as DMS maps them (user guide: MySQL source data types).
 
-A `kind` is the text of a Parquet/Arrow type: `int8` … `uint64`, `float32`, `float64`, `bool`, `date`, `timestamp`
-(microseconds, no zone), `string`, `binary`, `decimal(p,s)`.
+A `kind` is the text of a Parquet/Arrow type: `int8` … `uint64`, `float32`, `float64`, `bool`, `date`,
+`timestamp` (microseconds, no zone), `string`, `binary`, `decimal(p,s)`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Row images of the binlog to Python values, by a function generated for each table shape.
 
-Formats: MySQL internals, "Row-based binary logging" and log_event.cc. Values come out ready for Arrow: dates as days
-since 1970, timestamps as microseconds, decimals as unscaled integers, text as UTF-8 bytes, impossible dates as None.
+Formats: MySQL internals, "Row-based binary logging" and log_event.cc. Values come out ready for Arrow: dates
+as days since 1970, timestamps as microseconds, decimals as unscaled integers, text as UTF-8 bytes, impossible
+dates as None.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ class Wire:
 
 @dataclass(frozen=True)
 class _Code:
-    """A column's kind, its statements (`$` is its value; they advance `p`), and the objects (`@name`) they use."""
+    """A column's kind, its statements (`$` is its value.
+
+    They advance `p`), and the objects (`@name`) they use.
+    """
 
     kind: str
     lines: tuple[str, ...]
@@ -99,7 +103,8 @@ def column_code(wire: Wire) -> _Code:
 def compile_decoder(wires: tuple[Wire, ...]) -> tuple[Decode, tuple[str, ...]]:
     """The decoder of a full row image and the kinds of its columns.
 
-    Two bodies: one for rows without NULLs, where neighbours of fixed width are unpacked at once, one for the rest.
+    Two bodies: one for rows without NULLs, where neighbours of fixed width are unpacked at once, one for the
+    rest.
     """
     codes = [column_code(wire) for wire in wires]
     size = (len(wires) + 7) // 8
@@ -224,7 +229,9 @@ def _decimal(wire: Wire) -> _Code:
     """Groups of nine digits in four bytes, the first and last group shorter; the sign flips bits."""
     precision, scale = wire.meta
     whole, part = precision - scale, scale
-    groups = [whole % 9] * (whole % 9 > 0) + [9] * (whole // 9) + [9] * (part // 9) + [part % 9] * (part % 9 > 0)
+    groups = (
+        [whole % 9] * (whole % 9 > 0) + [9] * (whole // 9) + [9] * (part // 9) + [part % 9] * (part % 9 > 0)
+    )
     widths = [_DIGIT_BYTES[group] for group in groups]
     size = sum(widths)
     terms, shift, power = [], 0, 0
@@ -301,8 +308,13 @@ def _string(wire: Wire) -> _Code:
     """CHAR, BINARY, ENUM and SET share a type: which one is in the metadata (log_event.cc)."""
     real, length = real_string(wire.meta)
     if real == 0xF7:
-        labels = (b"", *(label.encode() for label in wire.labels))  # 0 is the "invalid value" of old SQL modes
-        return _Code("string", (f"$ = @labels[I(b[p:p+{length}], 'little')]; p += {length}",), {"labels": labels})
+        labels = (
+            b"",
+            *(label.encode() for label in wire.labels),
+        )  # 0 is the "invalid value" of old SQL modes
+        return _Code(
+            "string", (f"$ = @labels[I(b[p:p+{length}], 'little')]; p += {length}",), {"labels": labels}
+        )
     if real == 0xF8:
         line = f"$ = @labels[I(b[p:p+{length}], 'little')]; p += {length}"
         return _Code("string", (line,), {"labels": Labels(wire.labels)})

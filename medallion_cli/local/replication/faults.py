@@ -1,9 +1,9 @@
 """What can go wrong in a replication task.
 
-    ReplicationFault
-    ├── Unsupported     the source holds or logs something that has no mapping: the task fails
-    ├── BinlogLost      the position is no longer in the source's binlog: the task fails, reload
-    └── SourceLost      the source went away: the task reconnects and goes on from its checkpoint
+ReplicationFault
+├── Unsupported     the source holds or logs something that has no mapping: the task fails
+├── BinlogLost      the position is no longer in the source's binlog: the task fails, reload
+└── SourceLost      the source went away: the task reconnects and goes on from its checkpoint
 """
 
 from __future__ import annotations

@@ -17,16 +17,23 @@ if TYPE_CHECKING:
 OP = "Op"
 
 
+def table_folder(folder: str, schema: str, table: str) -> str:
+    """`g0001/shop/orders/`."""
+    start = f"{folder.strip('/')}/" if folder.strip("/") else ""
+    return f"{start}{schema}/{table}/"
+
+
 def load_path(folder: str, shape: Shape, number: int) -> str:
     """`g0001/shop/orders/LOAD00000001.parquet`: the counter is hexadecimal and starts at 1."""
-    return f"{_join(folder)}{shape.schema}/{shape.table}/LOAD{number:08X}.parquet"
+    return f"{table_folder(folder, shape.schema, shape.table)}LOAD{number:08X}.parquet"
 
 
 def change_path(folder: str, shape: Shape, stamp: int, partitioned: bool) -> str:
     """`g0001/shop/orders/2026/11/23/20261123-101530123.parquet`; `stamp` is in milliseconds, UTC."""
     moment = datetime.fromtimestamp(stamp // 1000, UTC)
     day = f"{moment:%Y/%m/%d}/" if partitioned else ""
-    return f"{_join(folder)}{shape.schema}/{shape.table}/{day}{moment:%Y%m%d-%H%M%S}{stamp % 1000:03d}.parquet"
+    name = f"{moment:%Y%m%d-%H%M%S}{stamp % 1000:03d}.parquet"
+    return f"{table_folder(folder, shape.schema, shape.table)}{day}{name}"
 
 
 def commit_text(micros: int) -> str:
@@ -46,7 +53,8 @@ def bronze_schema(shape: Shape, task: Task) -> pa.Schema:
     ]
     if task.timestamp_column:
         fields.append(pa.field(task.timestamp_column, pa.string()))
-    return pa.schema([*fields, *(pa.field(name, pa.string()) for name in task.sequence_columns(shape.schema, shape.table))])
+    added = task.sequence_columns(shape.schema, shape.table)
+    return pa.schema([*fields, *(pa.field(name, pa.string()) for name in added)])
 
 
 def before_columns(shape: Shape, task: Task) -> tuple[int, ...]:
@@ -69,7 +77,3 @@ def sync_file(path: Path) -> None:
     """Makes a file's bytes durable."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-
-
-def _join(folder: str) -> str:
-    return f"{folder.strip('/')}/" if folder.strip("/") else ""

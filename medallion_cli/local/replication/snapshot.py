@@ -1,8 +1,8 @@
 """The full load: every selected table as of one point of the binlog, exactly.
 
-One connection holds `START TRANSACTION WITH CONSISTENT SNAPSHOT`; MariaDB then reports the binlog position that the
-snapshot corresponds to, so nothing is locked. The server renders each row as one CSV value, which costs a packet a
-row here and no object a column; Arrow parses blocks of them on another thread.
+One connection holds `START TRANSACTION WITH CONSISTENT SNAPSHOT`; MariaDB then reports the binlog position
+that the snapshot corresponds to, so nothing is locked. The server renders each row as one CSV value, which
+costs a packet a row here and no object a column; Arrow parses blocks of them on another thread.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ _ZERO_DATES = ["0000-00-00", "0000-00-00 00:00:00", *(f"0000-00-00 00:00:00.{'0'
 
 @dataclass(frozen=True)
 class Load:
-    """One table's load: its files, staged."""
+    """One table's load; `files` are numbered after the ones it has."""
 
     task: Task
     shape: Shape
     commit: str  # what the timestamp column says
+    files: int = 0
 
 
 def begin(connection: Any) -> Position:
@@ -44,7 +45,9 @@ def begin(connection: Any) -> Position:
     query(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
     found = dict(query(connection, "SHOW STATUS LIKE 'binlog_snapshot_%'"))
     if not found.get("Binlog_snapshot_file"):
-        raise ReplicationFault("the source reports no snapshot position: it is not a MariaDB server with a binlog")
+        raise ReplicationFault(
+            "the source reports no snapshot position: it is not a MariaDB server with a binlog"
+        )
     return Position(file_number(found["Binlog_snapshot_file"]), int(found["Binlog_snapshot_position"]))
 
 
@@ -85,7 +88,9 @@ def load_table(
 
 def row_expression(shape: Shape) -> str:
     """SQL for a row's CSV text: strings quoted, so that NULL (nothing) and '' differ; parts join as bytes."""
-    return f"CONCAT_WS(',', {', '.join(f'IFNULL({_value(column)}, {_EMPTY})' for column in shape.columns)}, 1)"
+    return (
+        f"CONCAT_WS(',', {', '.join(f'IFNULL({_value(column)}, {_EMPTY})' for column in shape.columns)}, 1)"
+    )
 
 
 _EMPTY = "''"
@@ -130,7 +135,7 @@ def _write(
     import pyarrow.parquet as pq
 
     schema = layout.bronze_schema(load.shape, load.task)
-    writer, rows, number = None, 0, 0
+    writer, rows, number = None, 0, load.files
     for block in blocks:
         table = _table(block, load, schema)
         if writer is None:
@@ -177,7 +182,8 @@ def _framed(arrays: list[Any], rows: int, load: Load, schema: pa.Schema) -> list
         return pa.repeat(pa.scalar(value), rows)
 
     before = [
-        pa.nulls(rows, arrow_type(load.shape.columns[i].kind)) for i in layout.before_columns(load.shape, load.task)
+        pa.nulls(rows, arrow_type(load.shape.columns[i].kind))
+        for i in layout.before_columns(load.shape, load.task)
     ]
     stamp = [constant(load.commit)] if load.task.timestamp_column else []
     frame = [constant("I"), *arrays, *before, *stamp]

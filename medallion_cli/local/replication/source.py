@@ -41,7 +41,12 @@ class Source:
         """A connection in UTC and utf8mb4; SourceLost when nobody answers."""
         import pymysql
 
-        settings: dict[str, Any] = {"charset": "utf8mb4", "connect_timeout": 10, "read_timeout": 600, **options}
+        settings: dict[str, Any] = {
+            "charset": "utf8mb4",
+            "connect_timeout": 10,
+            "read_timeout": 600,
+            **options,
+        }
         with translated():
             return pymysql.connect(
                 host=self.host, port=self.port, user=self.user, password=self.password,
@@ -98,7 +103,8 @@ def shape_of(connection: Any, schema: str, table: str) -> Shape:
         schema, table,
     )  # fmt: skip
     found = tuple(
-        Column(name, kind_of(mysql.lower(), f"{schema}.{table}.{name}"), mysql.lower()) for name, mysql in columns
+        Column(name, kind_of(mysql.lower(), f"{schema}.{table}.{name}"), mysql.lower())
+        for name, mysql in columns
     )
     names = [column.name for column in found]
     return Shape(schema, table, found, tuple(names.index(key) for (key,) in keys))
@@ -106,7 +112,9 @@ def shape_of(connection: Any, schema: str, table: str) -> Shape:
 
 def charsets_of(connection: Any) -> dict[int, str]:
     """Character sets by collation id."""
-    found = query(connection, "SELECT id, character_set_name FROM information_schema.collations WHERE id IS NOT NULL")
+    found = query(
+        connection, "SELECT id, character_set_name FROM information_schema.collations WHERE id IS NOT NULL"
+    )
     try:  # MariaDB 10.10+: collations that many character sets share have an id for each
         found += query(
             connection,
@@ -142,7 +150,8 @@ def file_number(name: str) -> int:
 def text_rows(connection: Any, sql: str) -> Iterator[list[bytes]]:
     """Rows of a one-column SELECT as raw bytes, some hundred kilobytes at a time.
 
-    Walks the packets itself: the driver's own cursor makes an object a row. A NULL or a broken result is an error.
+    Walks the packets itself: the driver's own cursor makes an object a row. A NULL or a broken result is an
+    error.
     """
     from pymysql.constants import COMMAND
 

@@ -15,7 +15,9 @@ from medallion_cli.local.replication.faults import Unsupported
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_META_BYTES = {1: 0, 2: 0, 3: 0, 8: 0, 9: 0, 10: 0, 13: 0, 14: 0} | dict.fromkeys((4, 5, 17, 18, 19, 252, 255), 1)
+_META_BYTES = {1: 0, 2: 0, 3: 0, 8: 0, 9: 0, 10: 0, 13: 0, 14: 0} | dict.fromkeys(
+    (4, 5, 17, 18, 19, 252, 255), 1
+)
 _META_BYTES |= dict.fromkeys((15, 16, 246, 253, 254), 2)
 _NUMERIC = {1, 2, 3, 4, 5, 8, 9, 13, 246}
 _SIGNEDNESS, _DEFAULT_CHARSET, _CHARSETS, _NAMES, _SETS, _ENUMS = 1, 2, 3, 4, 5, 6
@@ -39,7 +41,10 @@ def table_name(event: bytes) -> tuple[str, str]:
 
 
 def table_map(event: bytes, charsets: Mapping[int, str]) -> MappedTable:
-    """Reads a TABLE_MAP event; `charsets` are character sets by collation id. Unsupported without full metadata."""
+    """Reads a TABLE_MAP event; `charsets` are character sets by collation id.
+
+    Unsupported without full metadata.
+    """
     schema, table = table_name(event)
     body = _Reader(event, 9 + len(schema.encode()) + 1 + 1 + len(table.encode()) + 1)
     types = body.take(body.length())
@@ -104,7 +109,14 @@ def _wires(
     labels = _labels(reals, 0xF7, fields.get(_ENUMS, b""), sets)
     labels |= _labels(reals, 0xF8, fields.get(_SETS, b""), sets)
     return tuple(
-        Wire(names[i].decode(), kind, metas[i], unsigned.get(i, False), sets.get(i, "binary"), labels.get(i, ()))
+        Wire(
+            names[i].decode(),
+            kind,
+            metas[i],
+            unsigned.get(i, False),
+            sets.get(i, "binary"),
+            labels.get(i, ()),
+        )
         for i, kind in enumerate(types)
     )
 

@@ -65,7 +65,9 @@ class Task:
     def selects(self, schema: str, table: str) -> bool:
         """Whether the selection rules take a table: the most specific rule wins, exclusion before inclusion."""
         rules = [rule for rule in self.selections if rule.matches(schema, table)]
-        explicit = [rule for rule in rules if "%" not in rule.schema + rule.table and rule.action == "explicit"]
+        explicit = [
+            rule for rule in rules if "%" not in rule.schema + rule.table and rule.action == "explicit"
+        ]
         return bool(explicit) or (bool(rules) and all(rule.action != "exclude" for rule in rules))
 
     def has_before(self, schema: str, table: str) -> bool:
@@ -104,14 +106,19 @@ def read_task(home: Path) -> Task:
 
 
 def mappings(text: str) -> tuple[tuple[Rule, ...], tuple[Rule, ...], tuple[Rule, ...]]:
-    """(selections, change-sequence columns, before-images) of a TableMappings document; Unsupported names the rule."""
+    """(selections, change-sequence columns, before-images) of a TableMappings document.
+
+    Unsupported names the rule.
+    """
     selections, sequences, befores = [], [], []
     for rule in json.loads(text).get("rules", []):
         locator = rule.get("object-locator", {})
         schema, table = locator.get("schema-name", "%"), locator.get("table-name", "%")
         where = f"table mapping rule {rule.get('rule-id', '?')}"
         match (rule.get("rule-type"), rule.get("rule-action")):
-            case ("selection", "include" | "exclude" | "explicit" as action) if "filters" not in rule or not rule["filters"]:
+            case ("selection", "include" | "exclude" | "explicit" as action) if (
+                "filters" not in rule or not rule["filters"]
+            ):
                 selections.append(Rule(schema, table, action))
             case ("transformation", "add-column") if rule.get("expression") == CHANGE_SEQUENCE:
                 sequences.append(Rule(schema, table, "add-column", rule["value"]))
