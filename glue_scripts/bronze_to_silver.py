@@ -61,7 +61,7 @@ def take_tables(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str])
     tables = [SilverTable(house, pipeline.table(name), arguments["bronze_bucket"]) for name in names]
 
     def take(silver: SilverTable) -> TableReport:
-        house.spark.sparkContext.setLocalProperty("spark.scheduler.pool", silver.table.name)
+        house.enter(silver.table.name)
         full_name = f"{silver.table.schema}.{silver.table.name}"
         return _take(silver, arguments["generation"], full_name in loaded)
 

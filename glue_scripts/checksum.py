@@ -65,13 +65,13 @@ def _model_sums(
     needed = {lookup.dimension for model in models for lookup in model.lookups}
     for name in needed:
         model = pipeline.model(name)
-        dimensions[name] = model, GoldModel(house.apart(), pipeline, pins, model).rows().persist()
+        dimensions[name] = model, GoldModel(house.apart().enter(model.name), pipeline, pins, model).rows().persist()
     found = []
     for model in models:
         rows = (
             dimensions[model.name][1]
             if model.name in needed
-            else GoldModel(house.apart(), pipeline, pins, model).rows()
+            else GoldModel(house.apart().enter(model.name), pipeline, pins, model).rows()
         )
         found.append({"model": model.name, **checksum(looked_up(model, rows, dimensions), model.checked)})
     return found

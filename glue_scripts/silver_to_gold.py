@@ -56,8 +56,7 @@ def stage_models(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str]
     names = _staged_names(arguments["models"], pipeline)
 
     def stage(name: str) -> Staged | None:
-        house.spark.sparkContext.setLocalProperty("spark.scheduler.pool", name)
-        gold = GoldModel(house.apart(), pipeline, pins, pipeline.model(name))
+        gold = GoldModel(house.apart().enter(name), pipeline, pins, pipeline.model(name))
         return stage_model(gold, known.get(name), arguments["full"] == "true", arguments)
 
     with ThreadPoolExecutor(PARALLEL) as pool:

@@ -50,6 +50,13 @@ class Lakehouse:
     catalog: str
     database: str
 
+    def enter(self, pool: str) -> Lakehouse:
+        """Makes its session the calling thread's own (a thread without one falls back to Spark's defaults), in a fair
+        scheduler pool."""
+        self.spark._jvm.SparkSession.setActiveSession(self.spark._jsparkSession)
+        self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", pool)
+        return self
+
     def apart(self) -> Lakehouse:
         """The same database in a session of its own, so that temporary views do not meet."""
         return Lakehouse(settled(self.spark.newSession()), self.catalog, self.database)
