@@ -7,6 +7,7 @@ unprivileged user when the daemon is root (PostgreSQL refuses root). A kill at a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -43,6 +44,7 @@ _SETTINGS = {
     "min_wal_size": "80MB",
     "wal_compression": "pglz",
     "checkpoint_timeout": "15min",
+    "client_connection_check_interval": "1s",  # a query ends soon after the daemon that asked for it
     "logging_collector": "off",
     "log_min_messages": "warning",
     "log_min_error_statement": "panic",
@@ -211,9 +213,23 @@ class PostgresServer:
         return pid if ours else None
 
     def _clear_leftovers(self) -> None:
+        """Ends a server of an earlier daemon, and backends that outlived their postmaster."""
         if self.running:
             self.stop()
+        for process in self._orphans():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _orphans(self) -> list[int]:
+        """Processes of this folder's server: every backend works in the data folder."""
+        import psutil
+
+        found = []
+        for process in psutil.process_iter(["pid", "name", "cwd"]):
+            if process.info["name"] == "postgres" and process.info["cwd"] == os.path.realpath(self._data):
+                found.append(process.info["pid"])
+        return found
 
     def _own(self, path: Path) -> None:
         if self._user is not None:

@@ -233,7 +233,10 @@ class Session:
 
     def cancel(self) -> None:
         """Asks the server to cancel what runs; the statement ends with an error."""
-        self._connection.cancel_safe(timeout=5)
+        import psycopg
+
+        with contextlib.suppress(psycopg.Error):  # it has ended by itself
+            self._connection.cancel_safe(timeout=5)
 
     def close(self) -> None:
         self._connection.close()

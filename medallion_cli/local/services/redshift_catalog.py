@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.local.engines.redshift import ResultColumn, Session
+from medallion_cli.local.engines.redshift_errors import SqlError
 from medallion_cli.local.protocol import ServiceError
 
 if TYPE_CHECKING:
@@ -72,14 +74,17 @@ def type_name(oid: int) -> str:
     return _TYPES.get(oid, "varchar")
 
 
-def column_metadata(session: Session, columns: tuple[ResultColumn, ...] | None) -> list[dict[str, Any]]:
-    """ColumnMetadata of a result, with the table a column comes from."""
+def column_metadata(
+    session: Session | None, columns: tuple[ResultColumn, ...] | None
+) -> list[dict[str, Any]]:
+    """ColumnMetadata of a result; with a session, the tables that columns come from are named."""
     tables = sorted({column.table for column in columns or () if column.table})
     names: dict[int, tuple[str, str]] = {}
-    if tables:
+    if tables and session is not None:
         listed = ", ".join(str(table) for table in tables)
-        rows = session.execute(f"{_TABLE_NAMES} WHERE c.oid IN ({listed})").rows
-        names = {int(str(row[0])): (str(row[1]), str(row[2])) for row in rows}
+        with contextlib.suppress(SqlError):  # cancelled just now, and the statement itself is done
+            rows = session.execute(f"{_TABLE_NAMES} WHERE c.oid IN ({listed})").rows
+            names = {int(str(row[0])): (str(row[1]), str(row[2])) for row in rows}
     return [
         _metadata(each.name, each.oid, each.modifier, *names.get(each.table, ("", "")))
         for each in columns or ()

@@ -135,14 +135,19 @@ class RedshiftData(Service):
                 self._statements.fail(identifier, None, f"FATAL: {error}", aborted=False)
             else:
                 self._running[identifier] = session
-                try:
-                    self._run(identifier, session, sqls, values)
-                finally:
-                    del self._running[identifier]
-                    session.close()
-            self._cancelled.discard(identifier)
-            self._finished.pop(identifier).set()
+                self._run(identifier, session, sqls, values)
+            finally:
+                self._ended(identifier)
+
+    def _ended(self, identifier: str) -> None:
+        """Whatever happened: nothing stays STARTED, nobody waits for ever, the session is closed."""
+        session = self._running.pop(identifier, None)
+        if session is not None:
+            session.close()
+        self._statements.end(identifier)
         self._journal(self._statements.get(identifier))
+        self._cancelled.discard(identifier)
+        self._finished.pop(identifier).set()
 
     def _run(self, identifier: str, session: Session, sqls: list[str], values: list[str]) -> None:
         batch = self._statements.get(identifier)["batch"]
@@ -152,7 +157,7 @@ class RedshiftData(Service):
             for number, sql in enumerate(sqls, start=1):
                 self._statements.begin(identifier, number if batch else None)
                 outcome = session.execute(sql, values)
-                columns = catalog.column_metadata(session, outcome.columns)
+                columns = catalog.column_metadata(None if batch else session, outcome.columns)
                 self._statements.finish(identifier, number if batch else None, outcome, columns)
             if batch:
                 session.execute("COMMIT")
@@ -170,10 +175,14 @@ class RedshiftData(Service):
             session.execute("BEGIN")
 
     def _cancel(self, identifier: str) -> None:
+        """Asks until it ends: a request that arrives between two statements has nothing to cancel."""
         self._cancelled.add(identifier)
-        session = self._running.get(identifier)
-        if session is not None:
+        threading.Thread(target=self._insist, args=[identifier], daemon=True).start()
+
+    def _insist(self, identifier: str) -> None:
+        while (session := self._running.get(identifier)) is not None:
             session.cancel()
+            time.sleep(0.1)
 
     def _journal(self, statement: dict[str, Any]) -> None:
         serverless: RedshiftServerless = self._runtime.services["redshift-serverless"]  # type: ignore[assignment]

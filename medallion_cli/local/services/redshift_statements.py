@@ -111,6 +111,13 @@ class Statements:
                     sub |= {"status": status, "error": error} if index == number else {"status": "ABORTED"}
                 sub["updated"] = time.time()
 
+    def end(self, identifier: str) -> None:
+        """A statement whose thread ends without a word (a full disk, a defect) has failed."""
+        if self.get(identifier)["status"] not in DONE:
+            self.fail(
+                identifier, None, "ERROR: the local Data API failed: see the daemon's log", aborted=False
+            )
+
     def page(self, identifier: str, token: str | None) -> tuple[list[list[str | None]], str | None]:
         """(rows from the token on, the next token); about 1 MB a page."""
         rows: list[list[str | None]] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -16,10 +18,14 @@ from medallion_cli.local.engines.redshift_errors import SqlError
 pytestmark = pytest.mark.engine
 
 
+def postmaster(warehouse: Scratch) -> int:
+    data = warehouse.host.state / "engines" / "redshift-scratch" / "data"
+    return int((data / "postmaster.pid").read_text().splitlines()[0])
+
+
 def kill_everything(warehouse: Scratch) -> None:
     """kill -9 of the postmaster and its children, as when the machine's out-of-memory killer runs wild."""
-    data = warehouse.host.state / "engines" / "redshift-scratch" / "data"
-    pid = int((data / "postmaster.pid").read_text().splitlines()[0])
+    pid = postmaster(warehouse)
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     for process in family:
         with contextlib.suppress(psutil.Error):
@@ -43,6 +49,22 @@ def test_kill_9_and_start_again(tmp_path: Path) -> None:
         assert warehouse.engine.port == port, "the endpoint stays where it was"
 
 
+def test_a_backend_that_outlives_the_postmaster_is_ended(tmp_path: Path) -> None:
+    with scratch_warehouse(tmp_path) as warehouse:
+        warehouse.run("CREATE TABLE t (a BIGINT)")
+        busy = "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+        with contextlib.suppress(SqlError):
+            threading.Timer(1, lambda: os.kill(postmaster(warehouse), signal.SIGKILL)).start()
+            threading.Timer(2, warehouse.engine.start, [DATABASE, ADMIN, PASSWORD]).start()
+            warehouse.run(busy)
+        deadline = time.monotonic() + 30
+        while not warehouse.engine.running and time.monotonic() < deadline:
+            time.sleep(0.1)
+        session = warehouse.engine.session()
+        assert session.execute("SELECT COUNT(*) FROM t").rows == [("0",)]
+        session.close()
+
+
 def test_a_reused_pid_does_not_keep_the_server_down(tmp_path: Path) -> None:
     with scratch_warehouse(tmp_path) as warehouse:
         warehouse.session.close()
@@ -57,7 +79,7 @@ def test_nothing_is_left_after_removal(tmp_path: Path) -> None:
     with scratch_warehouse(tmp_path) as warehouse:
         folder = warehouse.host.state / "engines" / "redshift-scratch"
         assert (folder / "superuser").stat().st_mode & 0o777 == 0o600
-        pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        pid = postmaster(warehouse)
         warehouse.session.close()
         warehouse.engine.remove()
         assert not folder.exists()
