@@ -1,0 +1,169 @@
+"""CloudFormation stacks: change sets, events, outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from medallion_cli.errors import AwsError
+
+if TYPE_CHECKING:
+    from medallion_cli.aws.session import Target
+
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+RECREATED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "CREATE_FAILED")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as it is."""
+
+    name: str
+    status: str
+    reason: str
+    outputs: dict[str, str]
+    parameters: dict[str, str]
+
+    @property
+    def busy(self) -> bool:
+        """Whether an operation is under way."""
+        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change set would do to one resource."""
+
+    stack: str
+    action: str  # Add, Modify, Remove
+    resource: str
+    type: str
+    replacement: str | None  # True, False, Conditional
+
+
+@dataclass(frozen=True)
+class StackEvent:
+    """One event of a resource."""
+
+    id: str
+    at: datetime
+    resource: str
+    type: str
+    status: str
+    reason: str
+
+
+class Stacks:
+    """The stacks of one environment."""
+
+    def __init__(self, target: Target) -> None:
+        self.client = target.client("cloudformation")
+        self.prefix = target.settings.prefix
+
+    def find(self, name: str) -> Stack | None:
+        """The stack, or None."""
+        try:
+            found = self.client.describe_stacks(StackName=name)["Stacks"][0]
+        except AwsError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return _stack(found)
+
+    def create_change_set(
+        self, name: str, change_set: str, template_url: str | None, body: str | None, parameters: dict[str, str], tags: dict[str, str]
+    ) -> tuple[str, list[Change]] | None:
+        """(id, changes) of a new change set; None when nothing would change."""
+        known = self.find(name)
+        create = known is None or known.status == "REVIEW_IN_PROGRESS"
+        source = {"TemplateURL": template_url} if template_url else {"TemplateBody": body}
+        made = self.client.create_change_set(
+            StackName=name,
+            ChangeSetName=change_set,
+            ChangeSetType="CREATE" if create else "UPDATE",
+            Capabilities=CAPABILITIES,
+            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+            Tags=[{"Key": k, "Value": v} for k, v in tags.items()],
+            **source,
+        )["Id"]
+        found = self._settled(made)
+        if found["Status"] == "FAILED":
+            self.client.delete_change_set(ChangeSetName=made)
+            if any(text in found.get("StatusReason", "") for text in NO_CHANGES):
+                return None
+            raise AwsError("ChangeSetFailed", f"{name}: {found.get('StatusReason', '')}")
+        return made, [_change(name, entry["ResourceChange"]) for entry in found.get("Changes", [])]
+
+    def _settled(self, change_set: str) -> dict[str, Any]:
+        import time
+
+        while True:
+            found: dict[str, Any] = self.client.describe_change_set(ChangeSetName=change_set)
+            if found["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+                return found
+            time.sleep(0.2)
+
+    def execute(self, change_set: str) -> None:
+        """Starts what the change set describes."""
+        self.client.execute_change_set(ChangeSetName=change_set)
+
+    def discard(self, change_set: str) -> None:
+        """Deletes a change set."""
+        self.client.delete_change_set(ChangeSetName=change_set)
+
+    def delete(self, name: str) -> None:
+        """Starts deleting a stack."""
+        self.client.delete_stack(StackName=name)
+
+    def protect(self, name: str, wanted: bool) -> None:
+        """Termination protection on or off."""
+        self.client.update_termination_protection(StackName=name, EnableTerminationProtection=wanted)
+
+    def events(self, name: str, since: datetime | None) -> list[StackEvent]:
+        """Events after a moment, oldest first."""
+        try:
+            found = self.client.describe_stack_events(StackName=name)["StackEvents"]
+        except AwsError as error:
+            if "does not exist" in str(error):
+                return []
+            raise
+        events = [_event(entry) for entry in reversed(found)]
+        return [event for event in events if since is None or event.at > since]
+
+    def outputs(self, names: Iterator[str] | list[str]) -> dict[str, str]:
+        """The outputs of several stacks, merged."""
+        merged: dict[str, str] = {}
+        for name in names:
+            if (stack := self.find(name)) is not None:
+                merged |= stack.outputs
+        return merged
+
+
+def _stack(found: dict[str, Any]) -> Stack:
+    return Stack(
+        name=found["StackName"],
+        status=found["StackStatus"],
+        reason=found.get("StackStatusReason", ""),
+        outputs={o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])},
+        parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])},
+    )
+
+
+def _change(stack: str, entry: dict[str, Any]) -> Change:
+    return Change(
+        stack, entry["Action"], entry["LogicalResourceId"], entry["ResourceType"], entry.get("Replacement")
+    )
+
+
+def _event(entry: dict[str, Any]) -> StackEvent:
+    return StackEvent(
+        id=entry["EventId"],
+        at=entry["Timestamp"],
+        resource=entry["LogicalResourceId"],
+        type=entry["ResourceType"],
+        status=entry["ResourceStatus"],
+        reason=entry.get("ResourceStatusReason", ""),
+    )

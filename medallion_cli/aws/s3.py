@@ -1,0 +1,80 @@
+"""S3 objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from medallion_cli.errors import AwsError
+
+if TYPE_CHECKING:
+    from medallion_cli.aws.session import Target
+
+BATCH = 1000  # S3's limit for one DeleteObjects
+
+
+def keys(target: Target, bucket: str, prefix: str = "") -> Iterator[str]:
+    """The keys under a prefix, in order."""
+    for page in _pages(target, Bucket=bucket, Prefix=prefix):
+        yield from (entry["Key"] for entry in page.get("Contents", []))
+
+
+def folders(target: Target, bucket: str, prefix: str) -> list[str]:
+    """The names directly under a prefix (without it, without the slash)."""
+    pages = _pages(target, Bucket=bucket, Prefix=prefix, Delimiter="/")
+    return [e["Prefix"][len(prefix) : -1] for page in pages for e in page.get("CommonPrefixes", [])]
+
+
+def exists(target: Target, bucket: str, key: str) -> bool:
+    """Whether the object is there."""
+    try:
+        target.client("s3").head_object(Bucket=bucket, Key=key)
+    except AwsError as error:
+        if error.code in ("404", "NoSuchKey", "NotFound"):
+            return False
+        raise
+    return True
+
+
+def read_text(target: Target, bucket: str, key: str) -> str | None:
+    """The object's text; None when it is not there."""
+    try:
+        body: bytes = target.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    except AwsError as error:
+        if error.code in ("NoSuchKey", "404"):
+            return None
+        raise
+    return body.decode()
+
+
+def put_text(target: Target, bucket: str, key: str, text: str) -> None:
+    """Writes an object."""
+    put_bytes(target, bucket, key, text.encode())
+
+
+def put_bytes(target: Target, bucket: str, key: str, content: bytes) -> None:
+    """Writes an object."""
+    target.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def empty(target: Target, bucket: str) -> int:
+    """Deletes every object (and version) of a bucket; how many."""
+    client, deleted, batch = target.client("s3"), 0, []
+    for key in [*keys(target, bucket)]:
+        batch.append({"Key": key})
+        if len(batch) == BATCH:
+            client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+            deleted, batch = deleted + len(batch), []
+    if batch:
+        client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+    return deleted + len(batch)
+
+
+def _pages(target: Target, **params: Any) -> Iterator[dict[str, Any]]:
+    token: dict[str, str] = {}
+    while True:
+        page = target.client("s3").list_objects_v2(**params, **token)
+        yield page
+        if not page.get("IsTruncated"):
+            return
+        token = {"ContinuationToken": page["NextContinuationToken"]}

@@ -1,0 +1,182 @@
+"""Starts, finds, stops and removes the daemon of an environment, whatever was killed before."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from medallion_cli.errors import MedallionError
+from medallion_cli.local.engines.processes import ensure_dead, read_pidfile
+from medallion_cli.local.runtime import Credentials
+
+START_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an embedded AWS answers."""
+
+    url: str
+    credentials: Credentials
+
+
+@dataclass(frozen=True)
+class ProcessStatus:
+    """A process of an environment."""
+
+    name: str
+    pid: int | None
+    port: int | None
+    running: bool
+
+
+def state_root() -> Path:
+    """Where environments live. Engines that refuse root run unprivileged, so root's state is not in its home."""
+    return _root("MEDALLION_STATE_HOME", "XDG_STATE_HOME", ".local/state", "/var/lib/medallion")
+
+
+def cache_root() -> Path:
+    """Where downloaded engines are shared."""
+    return _root("MEDALLION_CACHE_HOME", "XDG_CACHE_HOME", ".cache", "/var/cache/medallion")
+
+
+def _root(own: str, xdg: str, home: str, system: str) -> Path:
+    if given := os.environ.get(own):
+        return Path(given).resolve()
+    if given := os.environ.get(xdg):
+        return Path(given).resolve() / "medallion"
+    return Path(system) if os.geteuid() == 0 else Path.home() / home / "medallion"
+
+
+def ensure(
+    state: Path, *, region: str, options: Mapping[str, str] | None = None, notify: Callable[[str], None] = print
+) -> Endpoint:
+    """The running daemon; started when it is not, after ending what a killed one left behind."""
+    if (found := endpoint(state)) is not None:
+        return found
+    _end_leftovers(state)
+    notify(f"starting the embedded AWS in {state}")
+    try:
+        (state / "logs").mkdir(parents=True, exist_ok=True)
+        (state / "objects").mkdir(exist_ok=True)
+        cache_root().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MedallionError(f"{error.filename}: {error.strerror}", hint="set MEDALLION_STATE_HOME") from None
+    _reachable(state)
+    return _launch(state, region, options or {})
+
+
+def endpoint(state: Path) -> Endpoint | None:
+    """Where the daemon answers, when it runs and is ready."""
+    if read_pidfile(state / "daemon.pid") is None:
+        return None
+    try:
+        facts = json.loads((state / "daemon.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return Endpoint(facts["endpoint"], Credentials(facts["access_key"], facts["secret_key"]))
+
+
+def stop(state: Path) -> None:
+    """Ends the daemon and every engine; the state stays."""
+    ensure_dead(state / "daemon.pid", patience=60)
+    _end_leftovers(state)
+
+
+def reset(state: Path) -> None:
+    """Ends everything and deletes the state."""
+    if not state.exists():
+        return
+    stop(state)
+    shutil.rmtree(state)
+
+
+def status(state: Path) -> list[ProcessStatus]:
+    """The daemon and every engine that was ever started."""
+    found = endpoint(state)
+    port = int(found.url.rpartition(":")[2]) if found else None
+    pid = read_pidfile(state / "daemon.pid")
+    rows = [ProcessStatus("daemon", pid, port, found is not None)]
+    for pidfile in _pidfiles(state):
+        pid = read_pidfile(pidfile)
+        rows.append(ProcessStatus(pidfile.stem, pid, None, pid is not None))
+    return rows
+
+
+def _launch(state: Path, region: str, options: Mapping[str, str]) -> Endpoint:
+    (state / "daemon.json").unlink(missing_ok=True)
+    words = ["--state", str(state), "--cache", str(cache_root()), "--region", region]
+    words += ["--options", json.dumps(dict(options))]
+    with (state / "logs" / "daemon.out").open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "medallion_cli.local.server", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+            cwd=state,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if (found := endpoint(state)) is not None:
+            return found
+        if process.poll() is not None:
+            if (found := _other(state)) is not None:
+                return found
+            raise MedallionError(f"the embedded AWS did not start: {_last_line(state)}", hint=_look(state))
+        time.sleep(0.05)
+    raise MedallionError("the embedded AWS does not get ready", hint=_look(state))
+
+
+def _other(state: Path) -> Endpoint | None:
+    """The daemon that another command started at the same moment."""
+    deadline = time.monotonic() + START_SECONDS
+    while read_pidfile(state / "daemon.pid") is not None and time.monotonic() < deadline:
+        if (found := endpoint(state)) is not None:
+            return found
+        time.sleep(0.1)
+    return None
+
+
+def _end_leftovers(state: Path) -> None:
+    if read_pidfile(state / "daemon.pid") is not None:
+        return  # it is starting: `_launch` waits for it
+    for pidfile in _pidfiles(state):
+        ensure_dead(pidfile)
+
+
+def _pidfiles(state: Path) -> list[Path]:
+    return sorted((state / "engines").glob("**/*.pid")) if (state / "engines").is_dir() else []
+
+
+def _last_line(state: Path) -> str:
+    for name in ("daemon.out", "daemon.log"):
+        path = state / "logs" / name
+        lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
+        if lines:
+            return lines[-1]
+    return "it said nothing"
+
+
+def _look(state: Path) -> str:
+    return f"less {state / 'logs' / 'daemon.log'}"
+
+
+def _reachable(state: Path) -> None:
+    """Engines run as another user when this is root: every folder above the state must let it through."""
+    if os.geteuid() != 0:
+        return
+    os.chmod(state, 0o755)
+    for folder in state.parents:
+        if not folder.stat().st_mode & 0o001:
+            raise MedallionError(
+                f"{folder} is closed to other users, and the engines refuse to run as root",
+                hint="set MEDALLION_STATE_HOME to a folder that others can enter",
+            )

@@ -1,0 +1,186 @@
+"""Lambda: the function's own zip, run in a subprocess with Lambda's environment, limits and log group."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import threading
+import uuid
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medallion_cli.local.engines import processes
+from medallion_cli.local.protocol import Service, ServiceError
+
+if TYPE_CHECKING:
+    from medallion_cli.local.runtime import Runtime
+
+KEPT = (
+    "FunctionName", "Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize", "Environment", "VpcConfig",
+    "Architectures", "TracingConfig", "KMSKeyArn", "Layers", "EphemeralStorage", "LoggingConfig", "PackageType",
+)  # fmt: skip
+
+
+def create(runtime: Runtime) -> Service:
+    """The service."""
+    return Lambda(runtime)
+
+
+class Lambda(Service):
+    """AWS Lambda."""
+
+    name = "lambda"
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.lock = threading.Lock()
+
+    def create_function(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Unpacks the code and keeps the configuration."""
+        name = params["FunctionName"]
+        functions = self._functions()
+        if name in functions:
+            raise ServiceError("ResourceConflictException", f"Function already exist: {name}", 409)
+        functions[name] = {**{k: params[k] for k in KEPT if k in params}, **self._unpack(params["Code"])}
+        return self._save(functions, name)
+
+    def get_function(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Configuration and where the code is."""
+        return {"Configuration": self._shown(self._function(params["FunctionName"])), "Code": {"RepositoryType": "S3"}}
+
+    def get_function_configuration(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Configuration."""
+        return self._shown(self._function(params["FunctionName"]))
+
+    def list_functions(self, params: dict[str, Any]) -> dict[str, Any]:
+        """All of them."""
+        return {"Functions": [self._shown(f) for f in self._functions().values()]}
+
+    def update_function_code(self, params: dict[str, Any]) -> dict[str, Any]:
+        """New code for the invocations to come."""
+        functions = self._functions()
+        name = self._function(params["FunctionName"])["FunctionName"]
+        functions[name].update(self._unpack(params))
+        return self._save(functions, name)
+
+    def update_function_configuration(self, params: dict[str, Any]) -> dict[str, Any]:
+        """New configuration for the invocations to come."""
+        functions = self._functions()
+        name = self._function(params["FunctionName"])["FunctionName"]
+        functions[name].update({k: params[k] for k in KEPT if k in params and k != "FunctionName"})
+        return self._save(functions, name)
+
+    def delete_function(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Forgets it."""
+        functions = self._functions()
+        functions.pop(self._function(params["FunctionName"])["FunctionName"])
+        self.runtime.store.save("lambda", functions)
+        return {}
+
+    def put_function_concurrency(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Kept by CloudFormation; one machine does not enforce it."""
+        return {"ReservedConcurrentExecutions": params["ReservedConcurrentExecutions"]}
+
+    def invoke(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Runs the handler; an exception of its own is a FunctionError, as on AWS."""
+        function = self._function(params["FunctionName"])
+        payload = params.get("Payload") or b"{}"
+        content = payload.read() if hasattr(payload, "read") else payload
+        if isinstance(content, str):
+            content = content.encode()
+        if params.get("InvocationType") == "Event":
+            threading.Thread(target=self._run, args=(function, content), daemon=True).start()
+            return {"StatusCode": 202, "Payload": b""}
+        failed, answer = self._run(function, content)
+        return {
+            "StatusCode": 200,
+            "ExecutedVersion": "$LATEST",
+            "Payload": answer,
+            **({"FunctionError": "Unhandled"} if failed else {}),
+        }
+
+    def _run(self, function: dict[str, Any], payload: bytes) -> tuple[bool, bytes]:
+        request = uuid.uuid4().hex
+        group = f"/aws/lambda/{function['FunctionName']}"
+        log = self.runtime.log(group, f"{datetime.now(UTC):%Y-%m-%d}")
+        timeout = function.get("Timeout", 3)
+        process = processes.spawn(
+            [sys.executable, str(Path(__file__).with_name("lambda_worker.py")), function["Handler"], request, str(timeout)],
+            env=self._environment(function, group),
+            cwd=Path(function["folder"]),
+            log=log,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            answer, _ = process.communicate(payload, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return True, json.dumps({"errorMessage": f"{request} Task timed out after {timeout:.2f} seconds"}).encode()
+        kind, _, body = answer.partition(b"\n")
+        if kind not in (b"result", b"error"):
+            message = f"RequestId: {request} Error: Runtime exited with code {process.returncode}"
+            return True, json.dumps({"errorType": "Runtime.ExitError", "errorMessage": message}).encode()
+        return kind == b"error", body
+
+    def _environment(self, function: dict[str, Any], group: str) -> dict[str, str]:
+        own = function.get("Environment", {}).get("Variables", {})
+        return {
+            **self.runtime.environment(),
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": function["folder"],
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LAMBDA_TASK_ROOT": function["folder"],
+            "AWS_LAMBDA_FUNCTION_NAME": function["FunctionName"],
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.get("MemorySize", 128)),
+            "AWS_LAMBDA_LOG_GROUP_NAME": group,
+            "TZ": ":UTC",
+            **own,
+        }
+
+    def _unpack(self, code: dict[str, Any]) -> dict[str, Any]:
+        content = code.get("ZipFile")
+        if content is None:
+            found = self.runtime.call("s3", "GetObject", Bucket=code["S3Bucket"], Key=code["S3Key"])
+            content = found["Body"]
+        digest = hashlib.sha256(content).digest()
+        folder = self.runtime.state / "functions" / digest.hex()[:32]
+        if not folder.exists():
+            staged = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")
+            try:
+                zipfile.ZipFile(io.BytesIO(content)).extractall(staged)
+            except zipfile.BadZipFile:
+                raise ServiceError("InvalidParameterValueException", "Could not unzip uploaded file.") from None
+            with self.lock:
+                if not folder.exists():
+                    staged.rename(folder)
+        return {"folder": str(folder), "CodeSha256": base64.b64encode(digest).decode(), "CodeSize": len(content)}
+
+    def _functions(self) -> dict[str, Any]:
+        functions: dict[str, Any] = self.runtime.store.load("lambda", {})
+        return functions
+
+    def _function(self, name: str) -> dict[str, Any]:
+        plain = name.split(":function:")[-1].split(":")[0]
+        functions = self._functions()
+        if plain not in functions:
+            raise ServiceError("ResourceNotFoundException", f"Function not found: {name}", 404)
+        found: dict[str, Any] = functions[plain]
+        return found
+
+    def _save(self, functions: dict[str, Any], name: str) -> dict[str, Any]:
+        functions[name]["LastModified"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        self.runtime.store.save("lambda", functions)
+        return self._shown(functions[name])
+
+    def _shown(self, function: dict[str, Any]) -> dict[str, Any]:
+        arn = f"arn:aws:lambda:{self.runtime.region}:{self.runtime.account}:function:{function['FunctionName']}"
+        kept = {k: v for k, v in function.items() if k != "folder"}
+        return {**kept, "FunctionArn": arn, "State": "Active", "LastUpdateStatus": "Successful", "Version": "$LATEST"}

@@ -1,0 +1,79 @@
+"""SNS topics: a message is kept as a line of the topic's log, since nobody subscribes on one machine."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from medallion_cli.local.protocol import Service, ServiceError
+
+if TYPE_CHECKING:
+    from medallion_cli.local.runtime import Runtime
+
+
+def create(runtime: Runtime) -> Service:
+    """The service."""
+    return Sns(runtime)
+
+
+class Sns(Service):
+    """Amazon SNS."""
+
+    name = "sns"
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def create_topic(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Idempotent by name."""
+        arn = f"arn:aws:sns:{self.runtime.region}:{self.runtime.account}:{params['Name']}"
+        topics = self._topics()
+        topics.setdefault(arn, {})
+        topics[arn].update(params.get("Attributes") or {})
+        self.runtime.store.save("sns", topics)
+        return {"TopicArn": arn}
+
+    def delete_topic(self, params: dict[str, Any]) -> dict[str, Any]:
+        """No error when it is not there."""
+        topics = self._topics()
+        topics.pop(params["TopicArn"], None)
+        self.runtime.store.save("sns", topics)
+        return {}
+
+    def list_topics(self, params: dict[str, Any]) -> dict[str, Any]:
+        """All of them."""
+        return {"Topics": [{"TopicArn": arn} for arn in self._topics()]}
+
+    def get_topic_attributes(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Its attributes."""
+        return {"Attributes": {**self._topic(params["TopicArn"]), "TopicArn": params["TopicArn"]}}
+
+    def set_topic_attributes(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Sets one attribute."""
+        topics = self._topics()
+        self._topic(params["TopicArn"])
+        topics[params["TopicArn"]][params["AttributeName"]] = params.get("AttributeValue", "")
+        self.runtime.store.save("sns", topics)
+        return {}
+
+    def publish(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Appends the message to the topic's log."""
+        arn = params["TopicArn"]
+        self._topic(arn)
+        message = {"at": datetime.now(UTC).isoformat(), "subject": params.get("Subject"), "message": params["Message"]}
+        with self.runtime.log(f"sns/{arn.rpartition(':')[2]}", "messages").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(message) + "\n")
+        return {"MessageId": str(uuid.uuid4())}
+
+    def _topics(self) -> dict[str, Any]:
+        topics: dict[str, Any] = self.runtime.store.load("sns", {})
+        return topics
+
+    def _topic(self, arn: str) -> dict[str, Any]:
+        topics = self._topics()
+        if arn not in topics:
+            raise ServiceError("NotFound", "Topic does not exist", 404)
+        found: dict[str, Any] = topics[arn]
+        return found
