@@ -13,7 +13,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -59,7 +58,7 @@ _SETTINGS = {
 }
 # What a DB parameter group may change here; RDS has more, and the rest have no meaning for one local process.
 PARAMETERS = {
-    "binlog_format", "binlog_row_image", "binlog_row_metadata", "local_infile", "max_allowed_packet",
+    "binlog_checksum", "binlog_format", "binlog_row_image", "binlog_row_metadata", "local_infile", "max_allowed_packet",
     "max_connections", "time_zone", "sql_mode", "innodb_lock_wait_timeout", "wait_timeout", "interactive_timeout",
     "character_set_server", "collation_server", "event_scheduler", "log_bin_trust_function_creators",
     "long_query_time", "net_read_timeout", "net_write_timeout", "slow_query_log", "tx_isolation",
@@ -102,6 +101,8 @@ class MariaDB:
         processes.ensure_dead(self._pidfile)
         self.port = port
         found = binaries(self._cache)
+        if not (_reachable(self.folder) and _reachable(found.server)):
+            self._user = None  # below a closed home folder only root itself can run it
         self._own(self.folder)
         if not self._data.exists():
             self._initialise(found)
@@ -110,13 +111,15 @@ class MariaDB:
 
     def stop(self) -> None:
         """Clean shutdown; a server that takes longer than a minute is killed (InnoDB recovers)."""
-        if self._process is not None and self._process.poll() is None:
-            os.kill(self._process.pid, signal.SIGTERM)
-            deadline = time.monotonic() + _STOP_SECONDS
-            while self._process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.02)
-        processes.ensure_dead(self._pidfile)
+        processes.ensure_dead(self._pidfile, patience=_STOP_SECONDS)
+        if self._process is not None:
+            self._process.wait()
         self._process = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server that was started here has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def connect(self, **options: Any) -> pymysql.connections.Connection[Any]:
         """The administrator's autocommitting connection, kept out of the binlog."""
@@ -246,6 +249,11 @@ def _start_sql(password: str) -> str:
         "DELETE FROM mysql.global_priv WHERE User IN ('', 'root');\n"
         "FLUSH PRIVILEGES;\n"
     )
+
+
+def _reachable(path: Path) -> bool:
+    """Whether another user may enter every folder above `path`."""
+    return all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents)
 
 
 def _last_line(text: str) -> str:

@@ -1,0 +1,462 @@
+"""RDS: a DB instance is one private MariaDB server; parameter groups set its relevant variables."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medallion_cli.errors import MedallionError
+from medallion_cli.local.engines import processes
+from medallion_cli.local.engines.mariadb import PARAMETERS, MariaDB
+from medallion_cli.local.protocol import Service, ServiceError
+
+if TYPE_CHECKING:
+    from medallion_cli.local.runtime import Runtime
+
+log = logging.getLogger(__name__)
+_STORE = "rds"
+_KINDS = ("instances", "parameter_groups", "subnet_groups", "snapshots", "tags")
+_SHOWN = (
+    "DBInstanceIdentifier",
+    "DBInstanceClass",
+    "Engine",
+    "EngineVersion",
+    "DBInstanceStatus",
+    "MasterUsername",
+    "DBName",
+    "AllocatedStorage",
+    "BackupRetentionPeriod",
+    "MultiAZ",
+    "StorageEncrypted",
+    "StorageType",
+    "KmsKeyId",
+    "PubliclyAccessible",
+    "DeletionProtection",
+    "AutoMinorVersionUpgrade",
+    "PreferredBackupWindow",
+    "PreferredMaintenanceWindow",
+    "CACertificateIdentifier",
+    "DbiResourceId",
+    "DBInstanceArn",
+    "CopyTagsToSnapshot",
+    "MonitoringInterval",
+    "MaxAllocatedStorage",
+    "IAMDatabaseAuthenticationEnabled",
+    "PerformanceInsightsEnabled",
+)
+_FIXED = {"DBInstanceIdentifier", "MasterUsername", "DBName", "Engine", "DBInstanceArn", "DbiResourceId"}
+_SUPERVISION_SECONDS = 0.5
+
+
+class Rds(Service):
+    """The API, and the MariaDB server behind each instance."""
+
+    name = "rds"
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        loaded = runtime.store.load(_STORE, {})
+        self._state: dict[str, dict[str, Any]] = {kind: loaded.get(kind, {}) for kind in _KINDS}
+        self._engines: dict[str, MariaDB] = {}
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Brings every instance up that was wanted up, and keeps watching them."""
+        for instance in self._state["instances"].values():
+            if instance["DBInstanceStatus"] == "deleting":
+                self._remove(instance)
+            elif instance["wanted"]:
+                self._bring_up(instance)
+        threading.Thread(target=self._supervise, name="rds-supervisor", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stops the servers; they are started again with the daemon."""
+        self._ended.set()
+        with self._lock:
+            for engine in self._engines.values():
+                engine.stop()
+            self._engines.clear()
+
+    # Instances
+
+    def create_db_instance(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Creates the server in the background; `available` when it takes connections."""
+        name = params["DBInstanceIdentifier"].lower()
+        with self._lock:
+            if name in self._state["instances"]:
+                raise ServiceError("DBInstanceAlreadyExists", "DB instance already exists")
+            instance = self._new(name, params)
+            self._state["instances"][name] = instance
+            self._tag(instance["DBInstanceArn"], params)
+        threading.Thread(target=self._bring_up, args=(instance,), name=f"rds-{name}", daemon=True).start()
+        return {"DBInstance": self._shown(instance)}
+
+    def _new(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        if params["Engine"] not in ("mysql", "mariadb"):
+            raise ServiceError("InvalidParameterValue", f"engine {params['Engine']} is not available locally")
+        if not params.get("MasterUsername") or not params.get("MasterUserPassword"):
+            raise ServiceError(
+                "InvalidParameterValue", "MasterUsername and MasterUserPassword are required locally"
+            )
+        group = self._group_of(params)
+        database = params.get("DBName")
+        if database and not re.fullmatch(r"[A-Za-z]\w{0,63}", database):
+            raise ServiceError("InvalidParameterValue", f"DBName {database} is not a valid database name")
+        return {
+            **{key: value for key, value in params.items() if key in _SHOWN},
+            "DBInstanceIdentifier": name, "DBInstanceStatus": "creating", "wanted": True, "port": 0,
+            "group": group, "password": params["MasterUserPassword"], "created": time.time(), "reason": "",
+            "DBInstanceArn": self._arn("db", name), "DbiResourceId": f"db-{uuid.uuid4().hex[:26].upper()}",
+            "VpcSecurityGroupIds": params.get("VpcSecurityGroupIds", []),
+            "DBSubnetGroupName": params.get("DBSubnetGroupName", "default"),
+        }  # fmt: skip
+
+    def modify_db_instance(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Applies at once.
+
+        A new parameter group or password needs no reboot to be stored, a group one to act.
+        """
+        with self._lock:
+            instance = self._instance(params["DBInstanceIdentifier"])
+            if "DBParameterGroupName" in params:
+                instance["group"] = self._group_of(params)
+            for key in ("VpcSecurityGroupIds", *_SHOWN):
+                if key in params and key not in _FIXED:
+                    instance[key] = params[key]
+            if password := params.get("MasterUserPassword"):
+                if instance["DBInstanceStatus"] == "available":
+                    self._engines[instance["DBInstanceIdentifier"]].write_master(
+                        instance["MasterUsername"], password
+                    )
+                else:
+                    instance["password"] = password
+            self._save()
+            return {"DBInstance": self._shown(instance)}
+
+    def describe_db_instances(self, params: dict[str, Any]) -> dict[str, Any]:
+        if name := params.get("DBInstanceIdentifier"):
+            return {"DBInstances": [self._shown(self._instance(name))]}
+        return {"DBInstances": [self._shown(each) for each in self._state["instances"].values()]}
+
+    def delete_db_instance(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Deletes the data, or keeps them as the final snapshot."""
+        with self._lock:
+            instance = self._instance(params["DBInstanceIdentifier"])
+            if instance.get("DeletionProtection"):
+                raise ServiceError("InvalidParameterCombination", "Cannot delete protected DB Instance")
+            final = params.get("FinalDBSnapshotIdentifier")
+            if not params.get("SkipFinalSnapshot") and not final:
+                message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
+                raise ServiceError("InvalidParameterCombination", message)
+            instance |= {"DBInstanceStatus": "deleting", "wanted": False, "final": final}
+            self._save()
+        threading.Thread(target=self._remove, args=(instance,), daemon=True).start()
+        return {"DBInstance": self._shown(instance)}
+
+    def stop_db_instance(self, params: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            instance = self._in_state(params, "available")
+            instance |= {"DBInstanceStatus": "stopping", "wanted": False}
+            self._save()
+        threading.Thread(target=self._bring_down, args=(instance,), daemon=True).start()
+        return {"DBInstance": self._shown(instance)}
+
+    def start_db_instance(self, params: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            instance = self._in_state(params, "stopped", "failed")
+            instance |= {"DBInstanceStatus": "starting", "wanted": True}
+            self._save()
+        threading.Thread(target=self._bring_up, args=(instance,), daemon=True).start()
+        return {"DBInstance": self._shown(instance)}
+
+    def reboot_db_instance(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Restarts the server, which then has its parameter group's static parameters."""
+        with self._lock:
+            instance = self._in_state(params, "available")
+            instance["DBInstanceStatus"] = "rebooting"
+        threading.Thread(target=self._reboot, args=(instance,), daemon=True).start()
+        return {"DBInstance": self._shown(instance)}
+
+    # Servers
+
+    def _bring_up(self, instance: dict[str, Any]) -> None:
+        """Starts the server; a failure is the instance's status and reason, never the daemon's end."""
+        name = instance["DBInstanceIdentifier"]
+        with self._lock:
+            if not instance["wanted"] or self._ended.is_set():
+                return
+            engine = self._engines.get(name) or MariaDB(
+                self._folder(name), cache=self._runtime.cache, user=self._runtime.engine_user()
+            )
+            try:
+                self._start(engine, instance)
+            except (MedallionError, OSError) as error:
+                log.error("instance %s: %s", name, error)
+                instance |= {"DBInstanceStatus": "failed", "reason": str(error)}
+            else:
+                self._engines[name] = engine
+                instance |= {"DBInstanceStatus": "available", "reason": ""}
+                instance.pop("password", None)
+            self._save()
+
+    def _start(self, engine: MariaDB, instance: dict[str, Any]) -> None:
+        if not instance["port"]:
+            instance["port"] = processes.free_port()
+            self._save()
+        engine.start(instance["port"], self._parameters(instance["group"]))
+        if instance.get("password"):
+            engine.write_master(instance["MasterUsername"], instance["password"])
+            if instance.get("DBName"):
+                engine.create_database(instance["DBName"])
+
+    def _bring_down(self, instance: dict[str, Any]) -> None:
+        with self._lock:
+            engine = self._engines.pop(instance["DBInstanceIdentifier"], None)
+            if engine is not None:
+                engine.stop()
+            instance["DBInstanceStatus"] = "stopped"
+            self._save()
+
+    def _reboot(self, instance: dict[str, Any]) -> None:
+        with self._lock:
+            self._engines[instance["DBInstanceIdentifier"]].stop()
+            self._bring_up(instance)
+
+    def _remove(self, instance: dict[str, Any]) -> None:
+        name = instance["DBInstanceIdentifier"]
+        with self._lock:
+            if engine := self._engines.pop(name, None):
+                engine.stop()
+            processes.ensure_dead(self._folder(name) / "mariadb.pid")
+            if final := instance.get("final"):
+                self._keep(instance, final)
+            shutil.rmtree(self._folder(name), ignore_errors=True)
+            self._state["instances"].pop(name, None)
+            self._state["tags"].pop(instance["DBInstanceArn"], None)
+            self._save()
+
+    def _keep(self, instance: dict[str, Any], snapshot: str) -> None:
+        """The final snapshot is the data folder itself, moved aside."""
+        kept = self._runtime.state / "engines" / "rds-snapshots" / snapshot
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if (self._folder(instance["DBInstanceIdentifier"]) / "data").exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            (self._folder(instance["DBInstanceIdentifier"]) / "data").rename(kept)
+        self._state["snapshots"][snapshot] = {
+            "DBSnapshotIdentifier": snapshot, "DBInstanceIdentifier": instance["DBInstanceIdentifier"],
+            "Engine": instance["Engine"], "Status": "available", "SnapshotType": "manual",
+            "DBSnapshotArn": self._arn("snapshot", snapshot), "created": time.time(),
+        }  # fmt: skip
+
+    def _supervise(self) -> None:
+        """A server that ended by itself is started again, as RDS does."""
+        while not self._ended.wait(_SUPERVISION_SECONDS):
+            for name, engine in list(self._engines.items()):
+                instance = self._state["instances"].get(name)
+                if instance and instance["wanted"] and engine.ended:
+                    log.warning("instance %s ended by itself: starting it again", name)
+                    self._bring_up(instance)
+
+    def _folder(self, name: str) -> Path:
+        return self._runtime.state / "engines" / "mariadb" / name
+
+    # Parameter groups
+
+    def create_db_parameter_group(self, params: dict[str, Any]) -> dict[str, Any]:
+        name = params["DBParameterGroupName"].lower()
+        with self._lock:
+            if name in self._state["parameter_groups"]:
+                raise ServiceError("DBParameterGroupAlreadyExists", f"Parameter group {name} already exists")
+            group = {key: params[key] for key in ("DBParameterGroupFamily", "Description")}
+            group |= {
+                "DBParameterGroupName": name,
+                "DBParameterGroupArn": self._arn("pg", name),
+                "parameters": {},
+            }
+            self._state["parameter_groups"][name] = group
+            self._tag(group["DBParameterGroupArn"], params)
+        return {"DBParameterGroup": _without(group, "parameters")}
+
+    def modify_db_parameter_group(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Stored at once, in force after the instance's next start (ApplyMethod pending-reboot)."""
+        with self._lock:
+            group = self._group(params["DBParameterGroupName"])
+            for parameter in params["Parameters"]:
+                group["parameters"][parameter["ParameterName"]] = parameter.get("ParameterValue", "")
+            self._save()
+        return {"DBParameterGroupName": group["DBParameterGroupName"]}
+
+    def describe_db_parameter_groups(self, params: dict[str, Any]) -> dict[str, Any]:
+        if name := params.get("DBParameterGroupName"):
+            return {"DBParameterGroups": [_without(self._group(name), "parameters")]}
+        found = self._state["parameter_groups"].values()
+        return {"DBParameterGroups": [_without(each, "parameters") for each in found]}
+
+    def describe_db_parameters(self, params: dict[str, Any]) -> dict[str, Any]:
+        group = self._group(params["DBParameterGroupName"])
+        return {
+            "Parameters": [
+                {"ParameterName": name, "ParameterValue": value, "Source": "user", "IsModifiable": True}
+                for name, value in sorted(group["parameters"].items())
+            ]
+        }
+
+    def delete_db_parameter_group(self, params: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            group = self._group(params["DBParameterGroupName"])
+            name = group["DBParameterGroupName"]
+            if any(each["group"] == name for each in self._state["instances"].values()):
+                raise ServiceError("InvalidDBParameterGroupState", f"Parameter group {name} is in use")
+            del self._state["parameter_groups"][name]
+            self._save()
+        return {}
+
+    def _group(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] | None = self._state["parameter_groups"].get(name.lower())
+        if found is None:
+            raise ServiceError("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}", 404)
+        return found
+
+    def _group_of(self, params: dict[str, Any]) -> str:
+        name = params.get("DBParameterGroupName", "")
+        return (
+            str(self._group(name)["DBParameterGroupName"])
+            if name and not name.startswith("default.")
+            else name
+        )
+
+    def _parameters(self, group: str) -> dict[str, str]:
+        """A group's parameters that MariaDB has too."""
+        known = self._state["parameter_groups"].get(group, {"parameters": {}})["parameters"]
+        return {name: value for name, value in known.items() if name in PARAMETERS and value != ""}
+
+    # Subnet groups, snapshots, tags
+
+    def create_db_subnet_group(self, params: dict[str, Any]) -> dict[str, Any]:
+        name = params["DBSubnetGroupName"].lower()
+        with self._lock:
+            if name in self._state["subnet_groups"]:
+                raise ServiceError(
+                    "DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists."
+                )
+            group = {
+                "DBSubnetGroupName": name, "DBSubnetGroupDescription": params["DBSubnetGroupDescription"],
+                "SubnetGroupStatus": "Complete", "DBSubnetGroupArn": self._arn("subgrp", name),
+                "Subnets": [{"SubnetIdentifier": subnet} for subnet in params["SubnetIds"]],
+            }  # fmt: skip
+            self._state["subnet_groups"][name] = group
+            self._tag(group["DBSubnetGroupArn"], params)
+        return {"DBSubnetGroup": group}
+
+    def describe_db_subnet_groups(self, params: dict[str, Any]) -> dict[str, Any]:
+        name = params.get("DBSubnetGroupName")
+        found = [self._subnets(name)] if name else list(self._state["subnet_groups"].values())
+        return {"DBSubnetGroups": found}
+
+    def delete_db_subnet_group(self, params: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            del self._state["subnet_groups"][self._subnets(params["DBSubnetGroupName"])["DBSubnetGroupName"]]
+            self._save()
+        return {}
+
+    def _subnets(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] | None = self._state["subnet_groups"].get(name.lower())
+        if found is None:
+            raise ServiceError("DBSubnetGroupNotFoundFault", f"DB subnet group '{name}' does not exist.", 404)
+        return found
+
+    def describe_db_snapshots(self, params: dict[str, Any]) -> dict[str, Any]:
+        found = [
+            each
+            for name, each in self._state["snapshots"].items()
+            if params.get("DBSnapshotIdentifier", name) == name
+            and params.get("DBInstanceIdentifier", each["DBInstanceIdentifier"])
+            == each["DBInstanceIdentifier"]
+        ]
+        return {
+            "DBSnapshots": [
+                {**_without(each, "created"), "SnapshotCreateTime": _time(each["created"])} for each in found
+            ]
+        }
+
+    def add_tags_to_resource(self, params: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            self._tag(params["ResourceName"], params)
+        return {}
+
+    def remove_tags_from_resource(self, params: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            tags = self._state["tags"].get(params["ResourceName"], {})
+            for key in params["TagKeys"]:
+                tags.pop(key, None)
+            self._save()
+        return {}
+
+    def list_tags_for_resource(self, params: dict[str, Any]) -> dict[str, Any]:
+        tags = self._state["tags"].get(params["ResourceName"], {})
+        return {"TagList": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    # What they share
+
+    def _tag(self, arn: str, params: dict[str, Any]) -> None:
+        known = self._state["tags"].setdefault(arn, {})
+        known.update({tag["Key"]: tag.get("Value", "") for tag in params.get("Tags", [])})
+        self._save()
+
+    def _instance(self, name: str) -> dict[str, Any]:
+        key = name.rpartition(":")[2].lower()
+        found: dict[str, Any] | None = self._state["instances"].get(key)
+        if found is None:
+            raise ServiceError("DBInstanceNotFound", f"DBInstance {name} not found.", 404)
+        return found
+
+    def _in_state(self, params: dict[str, Any], *states: str) -> dict[str, Any]:
+        instance = self._instance(params["DBInstanceIdentifier"])
+        if instance["DBInstanceStatus"] not in states:
+            message = f"Instance {instance['DBInstanceIdentifier']} is not in {' or '.join(states)} state."
+            raise ServiceError("InvalidDBInstanceState", message)
+        return instance
+
+    def _shown(self, instance: dict[str, Any]) -> dict[str, Any]:
+        shown = {key: instance[key] for key in _SHOWN if key in instance}
+        shown["InstanceCreateTime"] = _time(instance["created"])
+        shown["DBParameterGroups"] = [
+            {"DBParameterGroupName": instance["group"] or "default", "ParameterApplyStatus": "in-sync"}
+        ]
+        shown["VpcSecurityGroups"] = [
+            {"VpcSecurityGroupId": group, "Status": "active"} for group in instance["VpcSecurityGroupIds"]
+        ]
+        shown["DBSubnetGroup"] = {"DBSubnetGroupName": instance["DBSubnetGroupName"]}
+        if instance["port"]:
+            shown["Endpoint"] = {"Address": "127.0.0.1", "Port": instance["port"], "HostedZoneId": ""}
+        if instance["reason"]:
+            shown["StatusInfos"] = [{"StatusType": "failure", "Message": instance["reason"]}]
+        tags = self._state["tags"].get(instance["DBInstanceArn"], {})
+        return {**shown, "TagList": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    def _arn(self, kind: str, name: str) -> str:
+        return f"arn:aws:rds:{self._runtime.region}:{self._runtime.account}:{kind}:{name}"
+
+    def _save(self) -> None:
+        self._runtime.store.save(_STORE, self._state)
+
+
+def create(runtime: Runtime) -> Service:
+    """The service of a runtime."""
+    return Rds(runtime)
+
+
+def _without(document: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in keys}
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
