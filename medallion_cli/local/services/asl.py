@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from medallion_cli.local.services.asl_jsonata import StateError, evaluate
-from medallion_cli.local.services.asl_tasks import Aborted, Call, integration
+from medallion_cli.local.services import asl_jsonata
+from medallion_cli.local.services.asl_tasks import Stopped, TaskError, perform
 
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
@@ -28,45 +28,36 @@ SLICE_SECONDS = 0.2
 MAX_THREADS = 40
 
 
-class ExecutionTimedOut(Exception):
-    """The machine's TimeoutSeconds are over."""
+class ExecutionFailed(Exception):
+    """The machine's TimeoutSeconds are over: nothing catches or retries that."""
 
-
-class Journal(Protocol):
-    """What an execution leaves behind."""
-
-    def event(self, kind: str, previous: int, details: Mapping[str, Any], name: str = "") -> int:
-        """Appends to the history; the event's id."""
-
-    def checkpoint(self, state: str, data: Any, variables: Mapping[str, Any]) -> None:
-        """From where a redrive goes on."""
+    def __init__(self, error: str, cause: str) -> None:
+        super().__init__(f"{error}: {cause}")
+        self.error, self.cause = error, cause
 
 
 @dataclass
 class Frame:
-    """One thread of an execution: its variables, its last event, and what ends it early."""
+    """One thread of an execution: its variables and context, and what ends it early."""
 
     context: dict[str, Any]
-    stops: tuple[threading.Event, ...]
+    stopped: Callable[[], bool]
     deadline: float | None
-    variables: dict[str, Any] = field(default_factory=dict)
-    last: int = 0
+    variables: dict[str, Any]
     top: bool = False
 
-    def sleep(self, seconds: float, timeout: float | None = None) -> None:
-        """Waits; Aborted, ExecutionTimedOut, or States.Timeout when `timeout` (monotonic) comes first."""
+    def sleep(self, seconds: float) -> None:
+        """Waits; Stopped or ExecutionFailed when that comes first."""
         until = time.monotonic() + seconds
         while True:
             now = time.monotonic()
-            if any(stop.is_set() for stop in self.stops):
-                raise Aborted
+            if self.stopped():
+                raise Stopped
             if self.deadline is not None and now >= self.deadline:
-                raise ExecutionTimedOut
-            if timeout is not None and now >= timeout:
-                raise StateError("States.Timeout", "the state ran longer than its TimeoutSeconds")
+                raise ExecutionFailed("States.Timeout", "the execution ran longer than its TimeoutSeconds")
             if now >= until:
                 return
-            self.stops[0].wait(min(SLICE_SECONDS, until - now))
+            time.sleep(min(SLICE_SECONDS, until - now))
 
     def bindings(self, data: Any, **more: Any) -> dict[str, Any]:
         """What expressions see: `$states` and the variables."""
@@ -74,43 +65,57 @@ class Frame:
 
 
 class Interpreter:
-    """One execution of a definition."""
+    """One execution of a definition; `record` takes events, `enter` a point from which a redrive goes on."""
 
-    def __init__(self, runtime: Runtime, journal: Journal) -> None:
-        self.runtime = runtime
-        self.journal = journal
+    def __init__(
+        self,
+        runtime: Runtime,
+        definition: State,
+        context: dict[str, Any],
+        record: Callable[[str, dict[str, Any]], None],
+        enter: Callable[[str, Any, dict[str, Any]], None],
+        stopped: Callable[[], bool],
+        variables: dict[str, Any],
+    ) -> None:
+        self.runtime, self.definition, self.record, self.enter = runtime, definition, record, enter
+        seconds = definition.get("TimeoutSeconds")
+        deadline = time.monotonic() + seconds if seconds else None
+        self.frame = Frame(context, stopped, deadline, variables, top=True)
 
-    def run(self, block: State, data: Any, frame: Frame, start: str | None = None) -> Any:
-        """The output of a block of states; StateError when it fails."""
+    def run(self, start: str, data: Any) -> Any:
+        """The execution's output, from a state on; TaskError when it fails, Stopped when told to end."""
+        return self._block(self.definition, data, self.frame, start)
+
+    def _block(self, block: State, data: Any, frame: Frame, start: str | None = None) -> Any:
         name: str | None = start or block["StartAt"]
         while name is not None:
             state = block["States"][name]
             frame.sleep(0)
             if frame.top:
-                self.journal.checkpoint(name, data, frame.variables)
+                self.enter(name, data, frame.variables)
             data, name = self._state(name, state, data, frame)
         return data
 
     def _state(self, name: str, state: State, data: Any, frame: Frame) -> Next:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         frame.context = {**frame.context, "State": {"Name": name, "EnteredTime": now, "RetryCount": 0}}
-        self._event(frame, f"{state['Type']}StateEntered", {"name": name, "input": _text(data)}, "stateEntered")
+        self._event(f"{state['Type']}StateEntered", {"name": name, "input": _text(data)}, "stateEntered")
         try:
             output, following = KINDS[state["Type"]](self, state, data, frame)
-        except StateError as error:
+        except TaskError as error:
             if error.error == "States.QueryEvaluationError":
                 told = {"error": error.error, "cause": error.cause, "state": name}
-                self._event(frame, "EvaluationFailed", told)
+                self._event("EvaluationFailed", told)
             output, following = self._caught(state, data, frame, error)
         if state["Type"] != "Fail":
             told = {"name": name, "output": _text(output)}
-            self._event(frame, f"{state['Type']}StateExited", told, "stateExited")
+            self._event(f"{state['Type']}StateExited", told, "stateExited")
         return output, following
 
-    def _event(self, frame: Frame, kind: str, details: Mapping[str, Any], name: str = "") -> None:
-        frame.last = self.journal.event(kind, frame.last, details, name)
+    def _event(self, kind: str, details: Mapping[str, Any], name: str = "") -> None:
+        self.record(kind, {f"{name or kind[0].lower() + kind[1:]}EventDetails": dict(details)})
 
-    def _caught(self, state: State, data: Any, frame: Frame, error: StateError) -> Next:
+    def _caught(self, state: State, data: Any, frame: Frame, error: TaskError) -> Next:
         for catcher in state.get("Catch", []):
             if matches(catcher["ErrorEquals"], error.error):
                 told = {"Error": error.error, "Cause": error.cause}
@@ -123,8 +128,9 @@ class Interpreter:
         while True:
             try:
                 return attempt()
-            except StateError as error:
-                found = next((n for n, r in enumerate(retriers) if matches(r["ErrorEquals"], error.error)), None)
+            except TaskError as error:
+                fitting = (n for n, each in enumerate(retriers) if matches(each["ErrorEquals"], error.error))
+                found = next(fitting, None)
                 if found is None or tried[found] >= retriers[found].get("MaxAttempts", 3):
                     raise
                 tried[found] += 1
@@ -142,23 +148,33 @@ class Interpreter:
         seconds = evaluate(state.get("TimeoutSeconds"), bindings)
         where = _where(state["Resource"])
         asked = {**where, "region": self.runtime.region, "parameters": _text(arguments)}
-        self._event(frame, "TaskScheduled", asked | ({"timeoutInSeconds": seconds} if seconds else {}))
-        self._event(frame, "TaskStarted", where)
-        timeout = time.monotonic() + seconds if seconds else None
-        call = Call(
-            self.runtime,
-            arguments,
-            lambda pause: frame.sleep(pause, timeout),
-            lambda result: self._event(frame, "TaskSubmitted", {**where, "output": _text(result)}),
-        )
+        self._event("TaskScheduled", asked | ({"timeoutInSeconds": seconds} if seconds else {}))
+        self._event("TaskStarted", where)
         try:
-            result = integration(state["Resource"])(call)
-            frame.sleep(0, timeout)
-        except StateError as error:
+            result = self._performed(state["Resource"], arguments, frame, seconds)
+        except TaskError as error:
             kind = "TaskTimedOut" if error.error == "States.Timeout" else "TaskFailed"
-            self._event(frame, kind, {**where, "error": error.error, "cause": error.cause})
+            self._event(kind, {**where, "error": error.error, "cause": error.cause})
             raise
-        self._event(frame, "TaskSucceeded", {**where, "output": _text(result)})
+        self._event("TaskSucceeded", {**where, "output": _text(result)})
+        return result
+
+    def _performed(self, resource: str, arguments: Any, frame: Frame, seconds: float | None) -> Any:
+        """The task's result; States.Timeout when it takes longer than `seconds`."""
+        limits = [end for end in (frame.deadline, seconds and time.monotonic() + seconds) if end]
+
+        def over() -> bool:
+            return frame.stopped() or any(time.monotonic() >= end for end in limits)
+
+        late = TaskError("States.Timeout", "the state ran longer than its TimeoutSeconds")
+        try:
+            result = perform(self.runtime, resource, arguments, over)
+        except Stopped:
+            frame.sleep(0)  # the execution's own end comes first
+            raise late from None
+        frame.sleep(0)
+        if over():
+            raise late
         return result
 
     def _pass(self, state: State, data: Any, frame: Frame) -> Next:
@@ -169,7 +185,7 @@ class Interpreter:
 
     def _fail(self, state: State, data: Any, frame: Frame) -> Next:
         told = evaluate({k: state.get(k, "") for k in ("Error", "Cause")}, frame.bindings(data))
-        raise StateError(str(told["Error"]), str(told["Cause"]))
+        raise TaskError(str(told["Error"]), str(told["Cause"]))
 
     def _wait(self, state: State, data: Any, frame: Frame) -> Next:
         bindings = frame.bindings(data)
@@ -186,11 +202,11 @@ class Interpreter:
         for rule in state["Choices"]:
             chosen = evaluate(rule["Condition"], bindings)
             if not isinstance(chosen, bool):
-                raise StateError("States.QueryEvaluationError", f"{rule['Condition']} gave {chosen!r}, not a boolean")
+                raise TaskError("States.QueryEvaluationError", f"{rule['Condition']} gave {chosen!r}")
             if chosen:
                 return _leave(rule, data, frame, bindings)
         if "Default" not in state:
-            raise StateError("States.NoChoiceMatched", "no choice matched and there is no Default")
+            raise TaskError("States.NoChoiceMatched", "no choice matched and there is no Default")
         return _leave({**state, "Next": state["Default"]}, data, frame, bindings)
 
     def _map(self, state: State, data: Any, frame: Frame) -> Next:
@@ -200,22 +216,22 @@ class Interpreter:
     def _iterations(self, state: State, data: Any, frame: Frame) -> list[Any]:
         items = evaluate(state.get("Items", data), frame.bindings(data))
         if not isinstance(items, list):
-            raise StateError("States.QueryEvaluationError", "the Items of a Map must be an array")
-        self._event(frame, "MapStateStarted", {"length": len(items)})
+            raise TaskError("States.QueryEvaluationError", "the Items of a Map must be an array")
+        self._event("MapStateStarted", {"length": len(items)})
         name = frame.context["State"]["Name"]
 
         def iteration(index: int, inner: Frame) -> Any:
             told = {"name": name, "index": index}
-            self._event(inner, "MapIterationStarted", told)
+            self._event("MapIterationStarted", told)
             inner.context = {**inner.context, "Map": {"Item": {"Index": index, "Value": items[index]}}}
             given = evaluate(state.get("ItemSelector", items[index]), inner.bindings(data))
-            result = self.run(state["ItemProcessor"], given, inner)
-            self._event(inner, "MapIterationSucceeded", told)
+            result = self._block(state["ItemProcessor"], given, inner)
+            self._event("MapIterationSucceeded", told)
             return result
 
         limit = int(evaluate(state.get("MaxConcurrency", 0), frame.bindings(data))) or MAX_THREADS
         results = self._together(frame, len(items), limit, iteration)
-        self._event(frame, "MapStateSucceeded", {})
+        self._event("MapStateSucceeded", {})
         return results
 
     def _parallel(self, state: State, data: Any, frame: Frame) -> Next:
@@ -224,10 +240,14 @@ class Interpreter:
 
     def _branches(self, state: State, data: Any, frame: Frame) -> list[Any]:
         given = evaluate(state.get("Arguments", data), frame.bindings(data))
-        self._event(frame, "ParallelStateStarted", {})
+        self._event("ParallelStateStarted", {})
         branches = state["Branches"]
-        results = self._together(frame, len(branches), MAX_THREADS, lambda n, inner: self.run(branches[n], given, inner))
-        self._event(frame, "ParallelStateSucceeded", {})
+
+        def branch(number: int, inner: Frame) -> Any:
+            return self._block(branches[number], given, inner)
+
+        results = self._together(frame, len(branches), MAX_THREADS, branch)
+        self._event("ParallelStateSucceeded", {})
         return results
 
     def _together(self, frame: Frame, count: int, limit: int, work: Callable[[int, Frame], Any]) -> list[Any]:
@@ -235,12 +255,18 @@ class Interpreter:
         if count == 0:
             return []
         stop = threading.Event()
-        inner = [replace(frame, stops=(*frame.stops, stop), variables=dict(frame.variables), top=False) for _ in range(count)]
+
+        def stopped() -> bool:
+            return stop.is_set() or frame.stopped()
+
+        def own() -> Frame:
+            return replace(frame, stopped=stopped, variables=dict(frame.variables), top=False)
+
+        inner = [own() for _ in range(count)]
         with ThreadPoolExecutor(min(limit, count, MAX_THREADS), thread_name_prefix="states") as pool:
             futures = [pool.submit(work, number, inner[number]) for number in range(count)]
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             stop.set()
-        frame.last = max(each.last for each in inner)
         failures = [failure for future in done if (failure := future.exception()) is not None]
         if failures:
             raise failures[0]
@@ -260,7 +286,15 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def _leave(way: State, default: Any, frame: Frame, bindings: Mapping[str, Any]) -> Next:
+def evaluate(template: Any, bindings: dict[str, Any]) -> Any:
+    """A template's value; States.QueryEvaluationError when an expression fails or gives nothing."""
+    try:
+        return asl_jsonata.evaluate(template, bindings)
+    except asl_jsonata.StateError as error:
+        raise TaskError(error.error, error.cause) from error
+
+
+def _leave(way: State, default: Any, frame: Frame, bindings: dict[str, Any]) -> Next:
     """Output and Assign of a state, a choice or a catch; both see the variables as they were."""
     output = evaluate(way["Output"], bindings) if "Output" in way else default
     assigned = evaluate(way.get("Assign", {}), bindings)

@@ -1,4 +1,4 @@
-"""JSONata in state machines: `{% … %}` strings, templates of them, and the functions that Step Functions adds.
+"""JSONata in state machines: `{% … %}` strings, templates of them, and functions of its own.
 
 Rules: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
@@ -72,6 +72,7 @@ def _expression(text: str, bindings: Mapping[str, Any]) -> Any:
     """The value; States.QueryEvaluationError when it fails or is undefined."""
     from jsonata import Jsonata
     from jsonata.jexception import JException
+    from jsonata.utils import Utils
 
     try:
         program = Jsonata.jsonata(_wrapped(text))
@@ -79,12 +80,24 @@ def _expression(text: str, bindings: Mapping[str, Any]) -> Any:
             program.register_lambda(name, function)
         frame = program.create_frame()
         for name, value in bindings.items():
-            frame.bind(name, value)
+            frame.bind(name, Utils.NULL_VALUE if value is None else value)  # None alone means undefined
         found = program.evaluate(None, frame)
-    except (JException, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        raise StateError("States.QueryEvaluationError", f"The JSONata expression '{text}' failed: {error}") from error
+    except (
+        JException,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+    ) as error:
+        raise StateError(
+            "States.QueryEvaluationError", f"The JSONata expression '{text}' failed: {error}"
+        ) from error
     if "value" not in found:
-        raise StateError("States.QueryEvaluationError", f"The JSONata expression '{text}' returned nothing (undefined)")
+        raise StateError(
+            "States.QueryEvaluationError", f"The JSONata expression '{text}' returned nothing (undefined)"
+        )
     return json.loads(json.dumps(found["value"]))  # plain lists and dicts, and a copy
 
 
@@ -100,7 +113,9 @@ def _range(first: Any, last: Any, step: Any) -> list[int]:
 
 def _hash(value: Any, algorithm: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-    return hashlib.new(str(algorithm).replace("-", "").lower(), text.encode(), usedforsecurity=False).hexdigest()
+    return hashlib.new(
+        str(algorithm).replace("-", "").lower(), text.encode(), usedforsecurity=False
+    ).hexdigest()
 
 
 def _random(seed: Any = None) -> float:
