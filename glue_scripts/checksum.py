@@ -65,7 +65,10 @@ def _model_sums(
     needed = {lookup.dimension for model in models for lookup in model.lookups}
     for name in needed:
         model = pipeline.model(name)
-        dimensions[name] = model, GoldModel(house.apart().enter(model.name), pipeline, pins, model).rows().persist()
+        dimensions[name] = (
+            model,
+            GoldModel(house.apart().enter(model.name), pipeline, pins, model).rows().persist(),
+        )
     found = []
     for model in models:
         rows = (

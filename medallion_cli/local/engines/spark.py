@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from medallion_cli.errors import MedallionError
+from medallion_cli.local.engines.processes import spawn
 
 DRIVER_MEMORY = "2g"
 ICEBERG_JAR = "iceberg-spark-runtime-3.5_2.12-1.10.2.jar"

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _leave_with_parent() -> None:
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # not sys.stdin, whose lock would abort an ordinary exit
         pass
     os._exit(ABANDONED)
 

@@ -25,13 +25,21 @@ def product(number: int, brand_id: int | None, name: str, price: str = "1.00") -
 
 
 def sale(number: int, line: int, product_id: int, quantity: int, sold: int = 5) -> dict[str, object]:
-    return {"sale_id": number, "line": line, "product_id": product_id, "quantity": quantity, "sold_at": at(sold)}
+    return {
+        "sale_id": number,
+        "line": line,
+        "product_id": product_id,
+        "quantity": quantity,
+        "sold_at": at(sold),
+    }
 
 
 def history(case: Case, key: int) -> list[tuple[object, ...]]:
     rows = sorted(case.gold["dim_product"].get((key,), []), key=lambda row: row["version"])
     names = ("version", "name", "brand", "valid_from", "valid_to", "is_current")
-    return [tuple(v.replace(tzinfo=None) if isinstance(v := r[n], datetime) else v for n in names) for r in rows]
+    return [
+        tuple(v.replace(tzinfo=None) if isinstance(v := r[n], datetime) else v for n in names) for r in rows
+    ]
 
 
 def run(case: Case) -> dict[str, object]:
@@ -78,7 +86,14 @@ def test_staged_files_hold_the_types_that_the_warehouse_takes(case: Case) -> Non
     folder = case.objects / "staging" / f"{case.schema}-run1"
     fact = pq.read_schema(next((folder / "fact_sales").glob("*.parquet")))
     assert fact.names == ["_op", "sale_id", "line", "product_id", "product", "quantity", "amount", "sold_at"]
-    assert fact.types[1:7] == [pa.int64(), pa.int16(), pa.int32(), pa.string(), pa.int32(), pa.decimal128(18, 2)]
+    assert fact.types[1:7] == [
+        pa.int64(),
+        pa.int16(),
+        pa.int32(),
+        pa.string(),
+        pa.int32(),
+        pa.decimal128(18, 2),
+    ]
     assert fact.types[7] == pa.timestamp("us", "UTC")
     dim = pq.read_schema(next((folder / "dim_product").glob("*.parquet")))
     own = ["product_id", "name", "brand", "price"]
@@ -202,7 +217,9 @@ def test_load_batches_are_one_transaction_a_model(case: Case) -> None:
     batches = load_batches(staged.values(), "run-1", "arn:aws:iam::0:role/copy")
     fact = [s for batch in batches for s in batch if "fact_sales" in s]
     assert fact[0] == "DELETE FROM staging.fact_sales"
-    assert fact[1].startswith(f"COPY staging.fact_sales FROM 's3://staging/{case.schema}-run1/fact_sales.manifest' IAM_ROLE")
+    assert fact[1].startswith(
+        f"COPY staging.fact_sales FROM 's3://staging/{case.schema}-run1/fact_sales.manifest' IAM_ROLE"
+    )
     assert fact[3].endswith(f"'hash-fact_sales', true, {staged['fact_sales'].upserts})")
     many = load_batches(list(staged.values()) * 8, "run-1", "arn")
     assert all(len(batch) <= 40 for batch in many)
