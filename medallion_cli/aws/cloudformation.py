@@ -61,7 +61,7 @@ class Stacks:
 
     def __init__(self, target: Target) -> None:
         self.client = target.client("cloudformation")
-        self.prefix = target.settings.prefix
+        self.pause = min(target.settings.poll_seconds, 10) / 4  # seconds between looks
 
     def find(self, name: str) -> Stack | None:
         """The stack, or None."""
@@ -104,7 +104,7 @@ class Stacks:
             found: dict[str, Any] = self.client.describe_change_set(ChangeSetName=change_set)
             if found["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
                 return found
-            time.sleep(0.2)
+            time.sleep(self.pause)
 
     def execute(self, change_set: str) -> None:
         """Starts what the change set describes."""
