@@ -65,7 +65,6 @@ INERT: Final[dict[str, str]] = {f"AWS::EC2::{kind}": pattern for kind, pattern i
     "AWS::QuickSight::Template": "{account}|{TemplateId}",
     "AWS::QuickSight::Theme": "{account}|{ThemeId}",
     "AWS::QuickSight::VPCConnection": "{account}|{VPCConnectionId}",
-    "AWS::RDS::DBSubnetGroup": _NAMED,
     "AWS::S3::BucketPolicy": "{Bucket}",
     "AWS::SNS::Subscription": "{TopicArn}:{uuid}",
     "AWS::SNS::TopicPolicy": _NAMED,
@@ -109,7 +108,6 @@ _NAME_PROPERTIES: Final = [
     "FilterName",
     "ConnectionName",
     "SubscriptionName",
-    "DBSubnetGroupName",
 ]
 
 

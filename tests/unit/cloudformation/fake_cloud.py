@@ -7,9 +7,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from medallion_cli.local.protocol import ServiceError
-
 from medallion_cli.local.cloudformation.service import CloudFormation
+from medallion_cli.local.protocol import ServiceError
 
 
 class MemoryStore:
@@ -39,7 +38,7 @@ class Cloud:
         self.before: Callable[[str, dict[str, Any]], None] = lambda operation, params: None
 
     def operations(self) -> list[str]:
-        return [operation for operation, _ in self.calls]
+        return [operation for operation, _ in self.calls if not operation.startswith(("Head", "Describe"))]
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         self.before(operation, params)
@@ -62,6 +61,9 @@ class Cloud:
 
     def CreateBucket(self, params: dict[str, Any]) -> dict[str, Any]:
         return self._create(params["Bucket"], {}, "BucketAlreadyOwnedByYou")
+
+    def HeadBucket(self, params: dict[str, Any]) -> dict[str, Any]:
+        return self._take(params["Bucket"], "NoSuchBucket")
 
     def DeleteBucket(self, params: dict[str, Any]) -> dict[str, Any]:
         self._take(params["Bucket"], "NoSuchBucket")

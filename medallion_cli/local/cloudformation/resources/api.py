@@ -98,3 +98,12 @@ def tag_map(request: Request) -> dict[str, str]:
     """Tags as a map, whichever of CloudFormation's two forms the type uses."""
     tags = request.properties.get("Tags", {})
     return dict(tags) if isinstance(tags, Mapping) else {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def optional(request: Request, service: str, operation: str, params: Mapping[str, Any]) -> None:
+    """A call that the local service may not have; what it would have done is then inert."""
+    try:
+        request.call(service, operation, **params)
+    except ServiceError as error:
+        if error.code != "NotImplemented":
+            raise

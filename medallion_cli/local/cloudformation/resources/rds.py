@@ -113,30 +113,20 @@ def _group_name(request: Request) -> str:
     return request.physical_id or (own or generated(request, 255)).lower()
 
 
-def _group_call(request: Request, operation: str, **params: Any) -> None:
-    """A parameter group call; where the local RDS has no groups, the group is inert."""
-    try:
-        request.call("rds", operation, **params)
-    except ServiceError as error:
-        if error.code != "NotImplemented":
-            raise
-
-
 def _create_parameter_group(request: Request) -> Made:
-    _group_call(
-        request,
-        "CreateDBParameterGroup",
-        DBParameterGroupName=_group_name(request),
-        DBParameterGroupFamily=request.properties["Family"],
-        Description=request.properties["Description"],
-    )
+    facts = {
+        "DBParameterGroupName": _group_name(request),
+        "DBParameterGroupFamily": request.properties["Family"],
+        "Description": request.properties["Description"],
+    }
+    request.call("rds", "CreateDBParameterGroup", **facts)
     return _set_parameters(request)
 
 
 def _set_parameters(request: Request) -> Made:
     name = _group_name(request)
     for batch in _batches(request.properties.get("Parameters", {})):
-        _group_call(request, "ModifyDBParameterGroup", DBParameterGroupName=name, Parameters=batch)
+        request.call("rds", "ModifyDBParameterGroup", DBParameterGroupName=name, Parameters=batch)
     return Made(name, {"DBParameterGroupName": name, "DBParameterGroupArn": request.arn("rds", f"pg:{name}")})
 
 
@@ -156,12 +146,30 @@ def _parameter(value: Any) -> str:
 
 
 def _delete_parameter_group(request: Request) -> None:
-    _group_call(request, "DeleteDBParameterGroup", DBParameterGroupName=request.physical_id)
+    request.call("rds", "DeleteDBParameterGroup", DBParameterGroupName=request.physical_id)
+
+
+def _create_subnet_group(request: Request) -> Made:
+    params = arguments("rds", "CreateDBSubnetGroup", request.properties)
+    request.call("rds", "CreateDBSubnetGroup", **params | {"DBSubnetGroupName": _group_name(request)})
+    return Made(_group_name(request))
+
+
+def _update_subnet_group(request: Request) -> Made:
+    """Subnets are inert locally; there is nothing that a change could move."""
+    return Made(_group_name(request))
+
+
+def _delete_subnet_group(request: Request) -> None:
+    request.call("rds", "DeleteDBSubnetGroup", DBSubnetGroupName=request.physical_id)
 
 
 HANDLERS = {
     "AWS::RDS::DBInstance": Handler(_create, _update, _delete, find=_name),
     "AWS::RDS::DBParameterGroup": Handler(
         _create_parameter_group, _set_parameters, _delete_parameter_group, find=_group_name
+    ),
+    "AWS::RDS::DBSubnetGroup": Handler(
+        _create_subnet_group, _update_subnet_group, _delete_subnet_group, find=_group_name
     ),
 }

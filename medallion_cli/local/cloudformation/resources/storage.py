@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from medallion_cli.local.cloudformation.resources.api import generated, recreated
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request
+from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, is_missing
+from medallion_cli.local.protocol import ServiceError
 
 
 def _name(request: Request) -> str:
@@ -11,9 +12,22 @@ def _name(request: Request) -> str:
 
 
 def _create(request: Request) -> Made:
+    """A name that is taken is refused even where CreateBucket itself would be content (us-east-1)."""
+    if _exists(request):
+        raise ServiceError("BucketAlreadyOwnedByYou", f"{_name(request)} already exists", 409)
     where = None if request.cloud.region == "us-east-1" else {"LocationConstraint": request.cloud.region}
     request.call("s3", "CreateBucket", Bucket=_name(request), CreateBucketConfiguration=where)
     return _made(request)
+
+
+def _exists(request: Request) -> bool:
+    try:
+        request.call("s3", "HeadBucket", Bucket=_name(request))
+    except ServiceError as error:
+        if is_missing(error):
+            return False
+        raise
+    return True
 
 
 def _made(request: Request) -> Made:
