@@ -298,7 +298,7 @@ class Engine:
             return True
         stack.record("DELETE_IN_PROGRESS", "", resource)
         try:
-            self.steps.delete(stack, resource)
+            self.steps.delete(stack, resource, snapshot=policy == "Snapshot" and not _unfinished(stack))
         except Exception as error:  # noqa: BLE001 - any failure is the resource's, never the engine's
             stack.record("DELETE_FAILED", failure_reason(error), resource)
             return False
@@ -318,6 +318,11 @@ def begin(stack: Stack, operation: Operation) -> None:
     operation.previous_resources = snapshot(stack.resources) if operation.kind == "UPDATE" else {}
     stack.operation = operation
     stack.record(f"{operation.kind}_IN_PROGRESS", "User Initiated")
+
+
+def _unfinished(stack: Stack) -> bool:
+    """Whether the resources being removed never served anybody: their creation is rolled back."""
+    return stack.operation is not None and stack.operation.kind == "CREATE"
 
 
 def _operation(stack: Stack) -> Operation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from medallion_cli.local.cloudformation.dynamic import resolve_dynamic
@@ -51,12 +51,14 @@ class Steps:
             resource, self.handler(resource.type_name).update(self._request(stack, resource, before=before))
         )
 
-    def delete(self, stack: Stack, resource: Resource) -> None:
-        """Remove the resource; one that is gone already counts as removed."""
+    def delete(self, stack: Stack, resource: Resource, *, snapshot: bool) -> None:
+        """Remove the resource, after a snapshot if asked; one that is gone already counts as removed."""
         if not resource.physical_id:
             return
         try:
-            self.handler(resource.type_name).delete(self._request(stack, resource))
+            self.handler(resource.type_name).delete(
+                replace(self._request(stack, resource), snapshot=snapshot)
+            )
         except ServiceError as error:
             if not is_missing(error):
                 raise
@@ -84,7 +86,6 @@ class Steps:
             physical_id=physical_id or resource.physical_id,
             before=before if before is not None else resource.properties,
             attributes=resource.attributes,
-            snapshot=resource.deletion_policy == "Snapshot",
             stopping=self.stopping,
             created=created,
         )

@@ -60,7 +60,7 @@ def _describe(request: Request) -> dict[str, Any]:
 
 
 def _available(request: Request) -> Made:
-    request.wait(lambda: str(_describe(request)["DBInstanceStatus"]), "available", _FAILED)
+    request.wait(lambda: _status(request), "available")
     instance = _describe(request)
     endpoint = instance["Endpoint"]
     return Made(
@@ -74,6 +74,16 @@ def _available(request: Request) -> Made:
             "Endpoint.Port": str(endpoint["Port"]),
         },
     )
+
+
+def _status(request: Request) -> str:
+    """The instance's status; ResourceFailure, with what RDS says about it, when it will not get better."""
+    instance = _describe(request)
+    status = str(instance["DBInstanceStatus"])
+    if status in _FAILED:
+        said = "; ".join(item.get("Message", "") for item in instance.get("StatusInfos", []))
+        raise ResourceFailure(f"DB instance {_name(request)} is {status}: {said or 'no reason given'}")
+    return status
 
 
 def _update(request: Request) -> Made:
