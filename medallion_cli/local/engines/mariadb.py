@@ -40,7 +40,7 @@ _SETTINGS = {
     "binlog-row-event-max-size": "32768",
     "binlog-expire-logs-seconds": "259200",
     "max-binlog-size": "268435456",
-    # A binlog that the crash took rows from, or that has rows InnoDB lost, would diverge from the source for ever.
+    # A crash must not leave rows in one of binlog and InnoDB only: bronze would differ for ever.
     "sync-binlog": "1",
     "innodb-flush-log-at-trx-commit": "1",
     "innodb-buffer-pool-size": "268435456",
@@ -58,8 +58,9 @@ _SETTINGS = {
 }
 # What a DB parameter group may change here; RDS has more, and the rest have no meaning for one local process.
 PARAMETERS = {
-    "binlog_checksum", "binlog_format", "binlog_row_image", "binlog_row_metadata", "local_infile", "max_allowed_packet",
-    "max_connections", "time_zone", "sql_mode", "innodb_lock_wait_timeout", "wait_timeout", "interactive_timeout",
+    "binlog_checksum", "binlog_format", "binlog_row_image", "binlog_row_metadata", "local_infile",
+    "max_allowed_packet", "max_connections", "time_zone", "sql_mode", "innodb_lock_wait_timeout", "wait_timeout",
+    "interactive_timeout",
     "character_set_server", "collation_server", "event_scheduler", "log_bin_trust_function_creators",
     "long_query_time", "net_read_timeout", "net_write_timeout", "slow_query_log", "tx_isolation",
 }  # fmt: skip
@@ -159,7 +160,8 @@ class MariaDB:
         if self._user is None and os.geteuid() == 0:
             command.append("--user=root")
         done = subprocess.run(
-            [str(part) for part in command], user=uid, group=gid, extra_groups=[] if uid is not None else None,
+            [str(part) for part in command],
+            user=uid, group=gid, extra_groups=[] if uid is not None else None,
             cwd=self.folder, env=found.environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
@@ -172,7 +174,8 @@ class MariaDB:
         only).
         """
         settings = {
-            **_SETTINGS, "basedir": str(found.base), "datadir": str(self._data), "port": str(self.port), "socket": "",
+            **_SETTINGS, "port": str(self.port), "socket": "",
+            "basedir": str(found.base), "datadir": str(self._data),
             "pid-file": str(self.folder / "server.pid"), "log-bin": str(self._data / "mysql-bin-changelog"),
             "tmpdir": str(self._folder("tmp")), "secure-file-priv": str(self._folder("files")),
             "init-file": str(self.folder / "start.sql"),
@@ -181,6 +184,8 @@ class MariaDB:
             settings["user"] = "root"
         renamed = {"time_zone": "default-time-zone", "tx_isolation": "transaction-isolation"}
         for name, value in parameters.items():
+            if name == "time_zone" and value.upper() == "UTC":
+                value = "+00:00"  # names need tables that a fresh server does not have
             if name in PARAMETERS:
                 settings[renamed.get(name, name).replace("_", "-")] = value
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
@@ -228,9 +233,9 @@ class MariaDB:
 
 # As `SHOW GRANTS` tells of RDS's master user, less what MariaDB does not have.
 _MASTER_RIGHTS = (
-    "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, "
-    "CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, "
-    "CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER"
+    "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, "
+    "SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, "
+    "CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER"
 )
 
 
