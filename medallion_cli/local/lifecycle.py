@@ -126,6 +126,7 @@ def _launch(state: Path, region: str, options: Mapping[str, str]) -> Endpoint:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if (found := endpoint(state)) is not None:
+            process.returncode = 0  # it outlives this process: nobody waits for it
             return found
         if process.poll() is not None:
             if (found := _other(state)) is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,14 @@ class StateStore:
         text = json.dumps(value, default=_encode, ensure_ascii=False)
         with self._lock:
             write_file(self._path(name), text.encode())
+
+    @contextlib.contextmanager
+    def changing(self, name: str, default: Any) -> Iterator[Any]:
+        """The document, to be changed in place; saved at the end unless that raises. One at a time."""
+        with self._lock:
+            value = self.load(name, default)
+            yield value
+            self.save(name, value)
 
     def delete(self, name: str) -> None:
         """Forgets the document."""

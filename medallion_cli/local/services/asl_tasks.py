@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.local.protocol import ServiceError, service_model
@@ -50,32 +50,52 @@ def perform(runtime: Runtime, resource: str, arguments: dict[str, Any], stopped:
     try:
         if match[4]:
             return _glue_job(runtime, arguments, stopped)
+        if service == "lambda" and not match[1]:
+            return _invoke(runtime, arguments)
         return _call(runtime, service, operation, arguments)
     except ServiceError as error:
-        raise TaskError(f"{prefix}.{error.code}", error.message) from error
+        raise TaskError(f"{prefix}.{exception_name(service, prefix, error.code)}", error.message) from error
+
+
+def exception_name(service: str, prefix: str, code: str) -> str:
+    """The Java SDK's name of an error, which is what Step Functions reports: `NoSuchKey` is NoSuchKeyException."""
+    known = {str(shape.metadata.get("error", {}).get("code", shape.name)) for shape in service_model(service).error_shapes}
+    known |= {shape.name for shape in service_model(service).error_shapes}
+    if code not in known and not code.endswith("Exception"):
+        return f"{prefix}Exception"
+    return code.removesuffix("Fault").removesuffix("Exception") + "Exception"
+
+
+def _invoke(runtime: Runtime, arguments: dict[str, Any]) -> Any:
+    """The payload parsed; an exception of the function's own is an error by its type's name."""
+    found = _call(runtime, "lambda", "Invoke", {"Payload": {}, **arguments})
+    payload = json.loads(found.get("Payload") or "null")
+    if "FunctionError" in found:
+        raise TaskError(payload.get("errorType", "Lambda.Unknown"), json.dumps(payload))
+    return {**found, "Payload": payload}
 
 
 def _call(runtime: Runtime, service: str, operation: str, arguments: dict[str, Any]) -> Any:
-    shape = service_model(service).operation_model(operation).input_shape
-    params = _cased(arguments, shape) if shape is not None else {}
+    model = service_model(service).operation_model(operation)
+    params = _cased(arguments, model.input_shape) if model.input_shape is not None else {}
     if service == "s3" and isinstance(params.get("Body"), dict | list):
         params["Body"] = json.dumps(params["Body"])
     if service == "lambda" and "Payload" in params:
         params["Payload"] = json.dumps(params["Payload"]).encode()
     result = runtime.services["s3"].put_object(params) if (service, operation) == ("s3", "PutObject") else None
-    return _shown(runtime.call(service, operation, **params) if result is None else result)
+    return _shown(runtime.call(service, operation, **params) if result is None else result, model.output_shape)
 
 
 def _glue_job(runtime: Runtime, arguments: dict[str, Any], stopped: Callable[[], bool]) -> Any:
     run_id = _call(runtime, "glue", "StartJobRun", arguments)["JobRunId"]
     name = arguments["JobName"]
     while True:
-        run = runtime.call("glue", "GetJobRun", JobName=name, RunId=run_id)["JobRun"]
+        run = _call(runtime, "glue", "GetJobRun", {"JobName": name, "RunId": run_id})["JobRun"]
         match run["JobRunState"]:
             case "SUCCEEDED":
-                return _shown(run)
+                return run
             case "FAILED" | "STOPPED" | "TIMEOUT" | "ERROR" | "EXPIRED":
-                raise TaskError("States.TaskFailed", json.dumps(_shown(run)))
+                raise TaskError("States.TaskFailed", json.dumps(run))
         if stopped():
             runtime.call("glue", "BatchStopJobRun", JobName=name, JobRunIds=[run_id])
             raise Stopped
@@ -97,20 +117,23 @@ def _cased(value: Any, shape: Any) -> Any:
             return value
 
 
-def _shown(value: Any) -> Any:
-    """A result as the state machine sees it: PascalCase members, ISO timestamps, text bodies."""
+def _shown(value: Any, shape: Any) -> Any:
+    """A result as the machine sees it: PascalCase members (a map's keys stay), ISO times, text bodies."""
     match value:
         case dict():
-            return {k[:1].upper() + k[1:]: _shown(v) for k, v in value.items()}
+            members, item = getattr(shape, "members", {}), getattr(shape, "value", None)
+            return {(k[:1].upper() + k[1:] if k in members else k): _shown(v, members.get(k, item)) for k, v in value.items()}
         case list():
-            return [_shown(item) for item in value]
+            return [_shown(item, getattr(shape, "member", None)) for item in value]
         case datetime():
-            return value.isoformat()
+            return iso(value)
         case bytes():
-            return _text(value)
+            return value.decode()
         case _:
             return value
 
 
-def _text(content: bytes) -> Any:
-    return content.decode()
+def iso(moment: datetime) -> str:
+    """`2026-01-31T12:00:00.000Z`, Step Functions' text of a time."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

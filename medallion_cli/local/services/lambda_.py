@@ -44,11 +44,12 @@ class Lambda(Service):
     def create_function(self, params: dict[str, Any]) -> dict[str, Any]:
         """Unpacks the code and keeps the configuration."""
         name = params["FunctionName"]
-        functions = self._functions()
-        if name in functions:
-            raise ServiceError("ResourceConflictException", f"Function already exist: {name}", 409)
-        functions[name] = {**{k: params[k] for k in KEPT if k in params}, **self._unpack(params["Code"])}
-        return self._save(functions, name)
+        code = self._unpack(params["Code"])
+        with self.runtime.store.changing("lambda", {}) as functions:
+            if name in functions:
+                raise ServiceError("ResourceConflictException", f"Function already exist: {name}", 409)
+            functions[name] = {k: params[k] for k in KEPT if k in params} | code | _modified()
+        return self._shown(functions[name])
 
     def get_function(self, params: dict[str, Any]) -> dict[str, Any]:
         """Configuration and where the code is."""
@@ -64,23 +65,20 @@ class Lambda(Service):
 
     def update_function_code(self, params: dict[str, Any]) -> dict[str, Any]:
         """New code for the invocations to come."""
-        functions = self._functions()
         name = self._function(params["FunctionName"])["FunctionName"]
-        functions[name].update(self._unpack(params))
-        return self._save(functions, name)
+        code = self._unpack(params)
+        return self._change(name, code)
 
     def update_function_configuration(self, params: dict[str, Any]) -> dict[str, Any]:
         """New configuration for the invocations to come."""
-        functions = self._functions()
         name = self._function(params["FunctionName"])["FunctionName"]
-        functions[name].update({k: params[k] for k in KEPT if k in params and k != "FunctionName"})
-        return self._save(functions, name)
+        return self._change(name, {k: params[k] for k in KEPT if k in params and k != "FunctionName"})
 
     def delete_function(self, params: dict[str, Any]) -> dict[str, Any]:
         """Forgets it."""
-        functions = self._functions()
-        functions.pop(self._function(params["FunctionName"])["FunctionName"])
-        self.runtime.store.save("lambda", functions)
+        name = self._function(params["FunctionName"])["FunctionName"]
+        with self.runtime.store.changing("lambda", {}) as functions:
+            functions.pop(name, None)
         return {}
 
     def put_function_concurrency(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +121,8 @@ class Lambda(Service):
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            return True, json.dumps({"errorMessage": f"{request} Task timed out after {timeout:.2f} seconds"}).encode()
+            message = f"{request} Task timed out after {timeout:.2f} seconds"
+            return True, json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": message}).encode()
         kind, _, body = answer.partition(b"\n")
         if kind not in (b"result", b"error"):
             message = f"RequestId: {request} Error: Runtime exited with code {process.returncode}"
@@ -175,12 +174,16 @@ class Lambda(Service):
         found: dict[str, Any] = functions[plain]
         return found
 
-    def _save(self, functions: dict[str, Any], name: str) -> dict[str, Any]:
-        functions[name]["LastModified"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-        self.runtime.store.save("lambda", functions)
+    def _change(self, name: str, new: dict[str, Any]) -> dict[str, Any]:
+        with self.runtime.store.changing("lambda", {}) as functions:
+            functions[name].update(new | _modified())
         return self._shown(functions[name])
 
     def _shown(self, function: dict[str, Any]) -> dict[str, Any]:
         arn = f"arn:aws:lambda:{self.runtime.region}:{self.runtime.account}:function:{function['FunctionName']}"
         kept = {k: v for k, v in function.items() if k != "folder"}
         return {**kept, "FunctionArn": arn, "State": "Active", "LastUpdateStatus": "Successful", "Version": "$LATEST"}
+
+
+def _modified() -> dict[str, str]:
+    return {"LastModified": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")}

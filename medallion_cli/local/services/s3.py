@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import os
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -144,7 +146,7 @@ class S3(Service):
             case "PUT" if "x-amz-copy-source" in request.headers:
                 return self._copy(request.headers["x-amz-copy-source"], bucket, key)
             case "PUT":
-                return _empty(200, {"ETag": self._write(bucket, key, _chunks(request))})
+                return _empty(200, {"ETag": self._write(bucket, key, _verified(request))})
             case "POST" if "uploads" in request.args:
                 self._path(bucket, key)
                 upload = self.uploads.begin()
@@ -244,13 +246,11 @@ class S3(Service):
 
     def _write(self, bucket: str, key: str, chunks: Any) -> str:
         path = self._path(bucket, key)
-        digest = hashlib.md5(usedforsecurity=False)
         staged = self.root.parent / "uploads" / f"put-{secrets.token_hex(8)}"
         staged.parent.mkdir(parents=True, exist_ok=True)
         try:
             with staged.open("wb") as file:
                 for chunk in chunks:
-                    digest.update(chunk)
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
@@ -263,7 +263,7 @@ class S3(Service):
             raise ServiceError("InternalError", f"cannot write {key}: {error.strerror}", 507) from error
         finally:
             staged.unlink(missing_ok=True)
-        return f'"{digest.hexdigest()}"'
+        return _etag(path)
 
     def _remove(self, bucket: str, key: str) -> None:
         path = self._path(bucket, key)
@@ -356,6 +356,24 @@ def _chunks(request: Any) -> Iterator[bytes]:
             yield chunk
         return
     yield from _unframed(request.stream)
+
+
+def _verified(request: Any) -> Iterator[bytes]:
+    """The body; BadDigest at its end when it is not what Content-MD5 or the CRC-32 header says."""
+    told, crc = request.headers.get("Content-MD5"), request.headers.get("x-amz-checksum-crc32")
+    digest, summed = hashlib.md5(usedforsecurity=False), 0
+    for chunk in _chunks(request):
+        if told:
+            digest.update(chunk)
+        if crc:
+            summed = zlib.crc32(chunk, summed)
+        yield chunk
+    if (told and base64.b64encode(digest.digest()).decode() != told) or (crc and _crc_text(summed) != crc):
+        raise ServiceError("BadDigest", "The checksum you specified did not match what we received.")
+
+
+def _crc_text(value: int) -> str:
+    return base64.b64encode(value.to_bytes(4, "big")).decode()
 
 
 def _unframed(stream: IO[bytes]) -> Iterator[bytes]:

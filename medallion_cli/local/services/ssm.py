@@ -26,15 +26,15 @@ class Ssm(Service):
 
     def put_parameter(self, params: dict[str, Any]) -> dict[str, Any]:
         """Writes a parameter; an existing one only with Overwrite."""
-        known = self._known()
         name = params["Name"]
-        if name in known and not params.get("Overwrite"):
-            raise ServiceError("ParameterAlreadyExists", "The parameter already exists.")
-        version = known.get(name, {}).get("Version", 0) + 1
-        kind = params.get("Type", known.get(name, {}).get("Type", "String"))
-        now = datetime.now(UTC).isoformat()
-        known[name] = {"Name": name, "Type": kind, "Value": params["Value"], "Version": version, "LastModifiedDate": now}
-        self.runtime.store.save("ssm", known)
+        with self.runtime.store.changing("ssm", {}) as known:
+            if name in known and not params.get("Overwrite"):
+                raise ServiceError("ParameterAlreadyExists", "The parameter already exists.")
+            version = known.get(name, {}).get("Version", 0) + 1
+            kind = params.get("Type", known.get(name, {}).get("Type", "String"))
+            now = datetime.now(UTC).isoformat()
+            facts = {"Name": name, "Type": kind, "Value": params["Value"]}
+            known[name] = {**facts, "Version": version, "LastModifiedDate": now}
         return {"Version": version, "Tier": "Standard"}
 
     def get_parameter(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -53,10 +53,9 @@ class Ssm(Service):
 
     def delete_parameter(self, params: dict[str, Any]) -> dict[str, Any]:
         """Forgets a parameter."""
-        known = self._known()
-        if known.pop(params["Name"], None) is None:
-            raise ServiceError("ParameterNotFound", f"Parameter {params['Name']} not found.")
-        self.runtime.store.save("ssm", known)
+        with self.runtime.store.changing("ssm", {}) as known:
+            if known.pop(params["Name"], None) is None:
+                raise ServiceError("ParameterNotFound", f"Parameter {params['Name']} not found.")
         return {}
 
     def _known(self) -> dict[str, Any]:

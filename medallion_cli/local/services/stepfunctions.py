@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_cli.local.protocol import Service, ServiceError
 from medallion_cli.local.services.asl import ExecutionFailed, Interpreter
-from medallion_cli.local.services.asl_tasks import Stopped, TaskError
+from medallion_cli.local.services.asl_tasks import Stopped, TaskError, iso
 
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
@@ -203,7 +203,8 @@ class StepFunctions(Service):
         resume = execution.get("resume") or {"state": definition["StartAt"], "input": document, "variables": {}}
         context = {
             "Execution": {
-                "Id": execution["arn"], "Name": execution["name"], "Input": document, "StartTime": execution["started"],
+                "Id": execution["arn"], "Name": execution["name"], "Input": document,
+                "StartTime": iso(datetime.fromisoformat(execution["started"])),
                 "RedriveCount": execution["redrives"],
             },
             "StateMachine": {"Id": execution["machine"], "Name": execution["machine"].rpartition(":")[2]},
@@ -247,10 +248,10 @@ class StepFunctions(Service):
             self._save(execution)
 
     def _save(self, execution: dict[str, Any]) -> None:
-        self.runtime.store.save(f"executions/{execution['name']}", execution)
+        self.runtime.store.save(_document(execution["arn"]), execution)
 
     def _load(self, arn: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self.runtime.store.load(f"executions/{arn.rpartition(':')[2]}")
+        found: dict[str, Any] | None = self.runtime.store.load(_document(arn))
         return found
 
     def _execution(self, arn: str) -> dict[str, Any]:
@@ -289,6 +290,11 @@ def _check_states(definition: dict[str, Any]) -> None:
                 _check_states(inner)
     if missing := [name for name in targets if name not in states]:
         raise ValueError(f"MISSING_TRANSITION_TARGET: {missing[0]}")
+
+
+def _document(arn: str) -> str:
+    """`executions/<machine>:<name>`: two machines may have executions of the same name."""
+    return "executions/" + ":".join(arn.split(":")[-2:])
 
 
 def _now() -> str:
