@@ -1,0 +1,174 @@
+"""The project's own state machine, as it goes to AWS, run against scripted services."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from medallion_cli.local.protocol import ServiceError
+from medallion_cli.local.runtime import Credentials, Runtime
+from medallion_cli.local.services import stepfunctions
+
+TEMPLATE = Path(__file__).parents[3] / "infra_templates" / "state_machine.yaml"
+SILVER = {"run_id": "run-1", "tables": [{"table": "orders", "state": "ok", "error": None}]}
+STAGED = {"load_batches": [["DELETE FROM staging.m", "COPY staging.m"]]}
+ROWS = [[{"stringValue": "dim_customer"}, *({"longValue": n} for n in (5, 4, 1, 0, 9))]]
+STATES = [[{"stringValue": "dim_customer"}, {"longValue": 9}, {"stringValue": "2026-01-01 00:00:00"}]]
+POSITIONS = [[{"stringValue": "dim_customer"}, {"stringValue": '{"customers":1}'}, {"stringValue": "hash"}]]
+
+
+class Warehouse(Runtime):
+    """Services that answer like a healthy environment; `change` replaces answers by operation."""
+
+    def __init__(self, state: Path, **change: Any) -> None:
+        super().__init__(state, state / "cache", "us-east-1", "http://127.0.0.1:1", Credentials("a", "s"), {})
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.objects = {"bronze_to_silver": SILVER, "silver_to_gold": STAGED}
+        self.change = change
+        self.services["s3"] = self  # type: ignore[assignment]
+        self.statements = 0
+
+    def put_object(self, params: dict[str, Any]) -> dict[str, Any]:
+        return self.call("s3", "PutObject", **params)
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        self.calls.append((operation, params))
+        answer = self.change.get(operation, getattr(self, operation, None))
+        found = answer(params) if callable(answer) else answer
+        if isinstance(found, Exception):
+            raise found
+        assert found is not None, operation
+        return dict(found)
+
+    def ListExecutions(self, _: Any) -> Any:  # noqa: N802
+        return {"executions": []}
+
+    def DescribeReplicationTasks(self, _: Any) -> Any:  # noqa: N802
+        return {"ReplicationTasks": [{"Status": "running"}]}
+
+    def DescribeTableStatistics(self, _: Any) -> Any:  # noqa: N802
+        return {"TableStatistics": [{"SchemaName": "shop", "TableName": "orders", "TableState": "Table completed"}]}
+
+    def DescribeEndpoints(self, _: Any) -> Any:  # noqa: N802
+        return {"Endpoints": [{"S3Settings": {"BucketFolder": "g0001"}}]}
+
+    def StartJobRun(self, _: Any) -> Any:  # noqa: N802
+        return {"JobRunId": "jr"}
+
+    def GetJobRun(self, _: Any) -> Any:  # noqa: N802
+        return {"JobRun": {"JobRunState": "SUCCEEDED"}}
+
+    def GetObject(self, params: Any) -> Any:  # noqa: N802
+        return {"Body": json.dumps(self.objects[Path(params["Key"]).stem]).encode()}
+
+    def PutObject(self, params: Any) -> Any:  # noqa: N802
+        self.objects["summary"] = json.loads(params["Body"])
+        return {"ETag": '"e"'}
+
+    def Publish(self, _: Any) -> Any:  # noqa: N802
+        return {"MessageId": "m"}
+
+    def ExecuteStatement(self, params: Any) -> Any:  # noqa: N802
+        return {"Id": "merge" if "CALL" in params["Sql"] else "positions"}
+
+    def BatchExecuteStatement(self, params: Any) -> Any:  # noqa: N802
+        return {"Id": "copy" if "COPY" in str(params["Sqls"]) else "gold"}
+
+    def DescribeStatement(self, params: Any) -> Any:  # noqa: N802
+        self.statements += 1
+        return {"Id": params["Id"], "Status": "STARTED" if self.statements == 1 else "FINISHED"}
+
+    def GetStatementResult(self, params: Any) -> Any:  # noqa: N802
+        return {"Records": {"positions": POSITIONS, "gold:1": ROWS, "gold:2": STATES}[params["Id"]]}
+
+
+def run(state: Path, data: dict[str, Any], **change: Any) -> tuple[Warehouse, dict[str, Any]]:
+    values = {"PollSeconds": "0"}
+    text = re.sub(r"\$\{(\w+)\}", lambda found: values.get(found[1], found[1]), TEMPLATE.read_text(encoding="utf-8"))
+    warehouse = Warehouse(state, **change)
+    service = stepfunctions.create(warehouse)
+    made = {"name": "m", "definition": json.dumps(yaml.safe_load(text)), "roleArn": "arn:aws:iam::000000000000:role/r"}
+    machine = service.create_state_machine(made)["stateMachineArn"]
+    started = {"stateMachineArn": machine, "name": "run-1", "input": json.dumps(data)}
+    arn = {"executionArn": service.start_execution(started)["executionArn"]}
+    until = time.monotonic() + 20
+    while (found := service.describe_execution(arn))["status"] == "RUNNING":
+        assert time.monotonic() < until, [e for e in service.get_execution_history(arn)["events"]][-3:]
+        time.sleep(0.02)
+    return warehouse, found
+
+
+def arguments(warehouse: Warehouse, job: str) -> dict[str, str]:
+    started = [params for name, params in warehouse.calls if name == "StartJobRun" and params["JobName"] == job]
+    assert len(started) == 1
+    return dict(started[0]["Arguments"])
+
+
+@pytest.mark.parametrize("data", [{}, {"layers": ["silver", "gold"], "tables": "all", "models": "all", "full": "false"}])
+def test_a_run_ends_with_a_whole_summary(tmp_path: Path, data: dict[str, Any]) -> None:
+    warehouse, found = run(tmp_path, data)
+    assert found["status"] == "SUCCEEDED", found
+    summary = warehouse.objects["summary"]
+    assert summary["silver"] == SILVER
+    assert summary["error"] is None
+    assert summary["gold"] == [
+        {"model": "dim_customer", "staged_rows": 5, "inserted": 4, "updated": 1, "deleted": 0, "rows_after": 9}
+    ]
+    assert arguments(warehouse, "BronzeToSilverJob")["--loaded"] == "none,shop.orders"
+    positions = json.loads(arguments(warehouse, "SilverToGoldJob")["--positions"])
+    assert positions == {"dim_customer": {"to": '{"customers":1}', "hash": "hash"}}
+    assert [p["Sqls"] for n, p in warehouse.calls if n == "BatchExecuteStatement"][0] == STAGED["load_batches"][0]
+
+
+def test_one_layer_leaves_the_other_alone(tmp_path: Path) -> None:
+    warehouse, found = run(tmp_path, {"layers": ["silver"]})
+    assert found["status"] == "SUCCEEDED", found
+    assert "ExecuteStatement" not in {name for name, _ in warehouse.calls}
+    assert warehouse.objects["summary"]["gold"] == []
+
+
+def test_nothing_staged_loads_nothing(tmp_path: Path) -> None:
+    nothing = lambda params: {"Body": json.dumps({"load_batches": []} if "silver_to" in params["Key"] else SILVER).encode()}  # noqa: E731
+    warehouse, found = run(tmp_path, {"layers": ["gold"]}, GetObject=nothing)
+    assert found["status"] == "SUCCEEDED", found
+    assert "CALL" not in str([p for n, p in warehouse.calls if n == "ExecuteStatement"])
+
+
+def test_a_first_run_has_no_positions(tmp_path: Path) -> None:
+    rows = {"positions": [], "gold:1": ROWS, "gold:2": STATES}
+    warehouse, found = run(tmp_path, {"layers": ["gold"]}, GetStatementResult=lambda p: {"Records": rows[p["Id"]]})
+    assert found["status"] == "SUCCEEDED", found
+    assert arguments(warehouse, "SilverToGoldJob")["--positions"] == "{}"
+
+
+def test_a_failed_job_is_told_with_its_cause(tmp_path: Path) -> None:
+    failed = {"JobRun": {"JobRunState": "FAILED", "ErrorMessage": "orders: no such column"}}
+    warehouse, found = run(tmp_path, {}, GetJobRun=failed)
+    assert found["status"] == "FAILED"
+    assert "no such column" in warehouse.objects["summary"]["error"]["Cause"]
+    assert "Publish" in {name for name, _ in warehouse.calls}
+
+
+def test_stopped_replication_is_said_with_the_next_command(tmp_path: Path) -> None:
+    missing = ServiceError("NoSuchKey", "no such key", 404)
+    warehouse, found = run(
+        tmp_path, {}, DescribeReplicationTasks={"ReplicationTasks": [{"Status": "stopped"}]}, GetObject=missing
+    )
+    assert found["status"] == "FAILED"
+    assert warehouse.objects["summary"]["error"]["Error"] == "Medallion.ReplicationNotRunning"
+    assert warehouse.objects["summary"]["silver"] is None
+
+
+def test_a_run_yields_to_one_that_started_before(tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    older = {"executions": [{"name": "run-0", "startDate": datetime(2020, 1, 1, tzinfo=UTC)}]}
+    warehouse, found = run(tmp_path, {}, ListExecutions=older)
+    assert json.loads(found["output"]) == {"status": "skipped"}
+    assert {name for name, _ in warehouse.calls} == {"ListExecutions"}
