@@ -59,10 +59,10 @@ _SETTINGS = {
 # What a DB parameter group may change here; RDS has more, and the rest have no meaning for one local process.
 PARAMETERS = {
     "binlog_checksum", "binlog_format", "binlog_row_image", "binlog_row_metadata", "local_infile",
-    "max_allowed_packet", "max_connections", "time_zone", "sql_mode", "innodb_lock_wait_timeout", "wait_timeout",
-    "interactive_timeout",
-    "character_set_server", "collation_server", "event_scheduler", "log_bin_trust_function_creators",
-    "long_query_time", "net_read_timeout", "net_write_timeout", "slow_query_log", "tx_isolation",
+    "max_allowed_packet", "max_connections", "time_zone", "sql_mode", "innodb_lock_wait_timeout",
+    "wait_timeout", "interactive_timeout", "character_set_server", "collation_server", "event_scheduler",
+    "log_bin_trust_function_creators", "long_query_time", "net_read_timeout", "net_write_timeout",
+    "slow_query_log", "tx_isolation",
 }  # fmt: skip
 
 

@@ -24,8 +24,8 @@ _FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/opt/mariadb/bin", "/u
 _INSTALLERS = ("bin/mariadb-install-db", "bin/mysql_install_db", "scripts/mariadb-install-db")
 # Alternatives in order: libaio and its kin were renamed in Debian's 64-bit time transition.
 _PACKAGES = (
-    ("mariadb-server-core",), ("mariadb-client-core",), ("mariadb-client",), ("mariadb-common",), ("mysql-common",),
-    ("libmariadb3",), ("libaio1t64", "libaio1"), ("liburing2",), ("libnuma1",),
+    ("mariadb-server-core",), ("mariadb-client-core",), ("mariadb-client",), ("mariadb-common",),
+    ("mysql-common",), ("libmariadb3",), ("libaio1t64", "libaio1"), ("liburing2",), ("libnuma1",),
 )  # fmt: skip
 _HINT = "brew install mariadb, or apt install mariadb-server"
 
@@ -48,7 +48,7 @@ class Binaries:
 
 
 def binaries(cache: Path) -> Binaries:
-    """The installed server, else the cached one, else a fresh download; MedallionError when there is no way."""
+    """The installed server, else the cached one, else a download; MedallionError when there is no way."""
     return installed() or _cached(cache) or _obtain(cache)
 
 

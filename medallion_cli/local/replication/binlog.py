@@ -42,10 +42,11 @@ _REFUSED = {
 _STANDALONE, _XA = 1, 0x40 | 0x80
 _HEARTBEAT_SECONDS = 0.5
 _SILENCE_SECONDS = 30
+_NAME = r"(?:`?([^`\s.]+)`?\.)?`?([^`\s.(;]+)`?"
 _DDL = re.compile(
-    r"^\s*(?:/\*.*?\*/\s*)*(TRUNCATE|DROP|RENAME|ALTER|CREATE)\s+(?:OR\s+REPLACE\s+)?(?:(?:ONLINE|IGNORE)\s+)*TABLE\s+"
-    r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?:`?([^`\s.]+)`?\.)?`?([^`\s.(;]+)`?"
-    r"|^\s*(TRUNCATE)\s+(?:`?([^`\s.]+)`?\.)?`?([^`\s.(;]+)`?",
+    r"^\s*(?:/\*.*?\*/\s*)*(TRUNCATE|DROP|RENAME|ALTER|CREATE)\s+(?:(?:OR\s+REPLACE|ONLINE|IGNORE)\s+)*"
+    rf"TABLE\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?{_NAME}"
+    rf"|^\s*(TRUNCATE)\s+{_NAME}",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -153,20 +154,20 @@ class _Reading:
                 yield item
 
     def _control(self, kind: int, data: bytes, timestamp: int, end: int) -> Change | None:
-        match kind:
-            case _ if kind == _GTID:
-                self._begin(data, timestamp)
-            case _ if kind == _XID:
-                return Committed(Position(self.file, end), self.micros)
-            case _ if kind == _QUERY:
-                return self._query(data, end)
-            case _ if kind == _ROTATE:
-                self.file = file_number(data[28:].decode())
-                self.tables.clear()
-            case _ if kind == _HEARTBEAT:
-                return Idle()
-            case _ if kind in _REFUSED:
-                raise Unsupported(_REFUSED[kind])
+        """What an event that carries no rows means; most mean nothing."""
+        if kind == _GTID:
+            self._begin(data, timestamp)
+        elif kind == _XID:
+            return Committed(Position(self.file, end), self.micros)
+        elif kind == _QUERY:
+            return self._query(data, end)
+        elif kind == _ROTATE:
+            self.file = file_number(data[28:].decode())
+            self.tables.clear()
+        elif kind == _HEARTBEAT:
+            return Idle()
+        elif kind in _REFUSED:
+            raise Unsupported(_REFUSED[kind])
         return None
 
     def _begin(self, data: bytes, timestamp: int) -> None:

@@ -197,7 +197,8 @@ def _datetime(wire: Wire) -> _Code:
     lines = (
         "w = I(b[p:p+5], 'big') - 0x8000000000",
         "$ = @days[w >> 17]",
-        f"if $ is not None: $ += ((w >> 12 & 31) * 3600 + (w >> 6 & 63) * 60 + (w & 63)) * 1000000 + {fraction}",
+        "s = (w >> 12 & 31) * 3600 + (w >> 6 & 63) * 60 + (w & 63)",
+        f"if $ is not None: $ += s * 1000000 + {fraction}",
         f"p += {5 + width}",
     )
     return _Code("timestamp", lines, {"days": DAY_MICROS})
@@ -333,6 +334,7 @@ def real_string(meta: bytes) -> tuple[int, int]:
 
 
 _READERS: dict[int, Callable[[Wire], _Code]] = {
-    9: _mediumint, 10: _date, 13: _year, 14: _date, 15: _varchar, 16: _bit, 17: _timestamp, 18: _datetime, 19: _time,
+    9: _mediumint, 10: _date, 13: _year, 14: _date, 15: _varchar, 16: _bit, 17: _timestamp, 18: _datetime,
+    19: _time,
     246: _decimal, 252: _blob, 253: _varchar, 254: _string, 255: _geometry,
 }  # fmt: skip

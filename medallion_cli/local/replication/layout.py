@@ -42,7 +42,7 @@ def commit_text(micros: int) -> str:
 
 
 def bronze_schema(shape: Shape, task: Task) -> pa.Schema:
-    """Op, the table's columns, the key's before-image, the commit time, then the columns that mappings add."""
+    """Op, the table's columns, the key's before-image, the commit time, then what mappings add."""
     import pyarrow as pa
 
     fields = [pa.field(OP, pa.string())]

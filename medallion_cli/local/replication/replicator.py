@@ -86,6 +86,7 @@ class Replicator:
             known = [table.snapshot for table in self.state.tables.values() if table.snapshot]
             self.state.position = min(known)
             checkpoint.write_checkpoint(self.task.home, self.state)
+            self._show()
 
     def _plan(self, connection: Any) -> list[tuple[str, str]]:
         """Selected tables still to load; explicit ones that the source lacks are shown as missing."""
@@ -143,6 +144,7 @@ class Replicator:
         if self.state.position is None:
             self.state.position = self._start_position()
             checkpoint.write_checkpoint(self.task.home, self.state)
+            self._show()
         self._log(f"reading changes from {self.state.position.file}:{self.state.position.offset}")
         batch, since, at = self._batch(), time.monotonic(), self.state.position
         micros, inside = self.state.committed, False
@@ -171,7 +173,7 @@ class Replicator:
             batch.discard()
 
     def _batch(self) -> Batch:
-        return Batch(self.task, self._staging)
+        return Batch(self.task, self._staging, f"after-{self.state.stamp}")
 
     def _is_new(self, rows: binlog.Rows) -> bool:
         known = self.state.tables.get(rows.table.shape.name)
@@ -192,6 +194,9 @@ class Replicator:
         self.state.position, self.state.committed, self.state.stamp = at, micros, stamp
         for name, counts in batch.counts.items():
             table = self.state.tables.setdefault(name, TableState(state=LOADED))
+            table.state = (
+                LOADED if table.state == MISSING else table.state
+            )  # created later: all in the binlog
             table.inserts += counts.inserts
             table.updates += counts.updates
             table.deletes += counts.deletes

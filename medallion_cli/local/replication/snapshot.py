@@ -108,11 +108,12 @@ def _value(column: Column) -> str:
         case "float32":
             return f"CAST({name} AS DOUBLE)"  # FLOAT's own text has six digits
         case "bool":
-            return f"IF({name}, 1, 0)" if base != "bit" else f"IF({name} IS NULL, NULL, {name} + 0)"
+            return f"{name} + 0"
         case "uint64" if base == "bit":
             return f"{name} + 0"
         case "date" | "timestamp" if base != "timestamp":
-            return f"IF(DAYOFMONTH(LAST_DAY({name})) >= DAYOFMONTH({name}) AND DAYOFMONTH({name}) > 0, {name}, NULL)"
+            day = f"DAYOFMONTH({name})"
+            return f"IF({day} BETWEEN 1 AND DAYOFMONTH(LAST_DAY({name})), {name}, NULL)"  # else no such date
     return name
 
 
@@ -167,7 +168,8 @@ def _table(block: bytes, load: Load, schema: pa.Schema) -> pa.Table:
         parse_options=csv.ParseOptions(newlines_in_values=True, double_quote=True),
         convert_options=csv.ConvertOptions(
             column_types=types, null_values=["", *_ZERO_DATES], strings_can_be_null=True,
-            quoted_strings_can_be_null=False, true_values=["1"], false_values=["0"], include_columns=names[:-1],
+            quoted_strings_can_be_null=False, true_values=["1"], false_values=["0"],
+            include_columns=names[:-1],
         ),
     )  # fmt: skip
     arrays = [table.column(i).cast(arrow_type(column.kind)) for i, column in enumerate(columns)]

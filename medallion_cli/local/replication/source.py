@@ -1,4 +1,4 @@
-"""Connections to the source: the one place that knows the driver, its errors and MySQL's raw result packets."""
+"""Connections to the source: the one place that knows the driver, its errors and MySQL's result packets."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Source:
         with translated():
             return pymysql.connect(
                 host=self.host, port=self.port, user=self.user, password=self.password,
-                init_command="SET time_zone = '+00:00', net_write_timeout = 3600", autocommit=True, **settings,
+                init_command="SET time_zone = '+00:00', net_write_timeout = 3600", autocommit=True,
+                **settings,
             )  # fmt: skip
 
 
@@ -98,8 +99,9 @@ def shape_of(connection: Any, schema: str, table: str) -> Shape:
     )  # fmt: skip
     keys = query(
         connection,
-        "SELECT column_name FROM information_schema.key_column_usage WHERE table_schema = %s AND table_name = %s "
-        "AND constraint_name = 'PRIMARY' ORDER BY ordinal_position",
+        "SELECT column_name FROM information_schema.key_column_usage "
+        "WHERE table_schema = %s AND table_name = %s AND constraint_name = 'PRIMARY' "
+        "ORDER BY ordinal_position",
         schema, table,
     )  # fmt: skip
     found = tuple(

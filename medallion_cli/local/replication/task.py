@@ -63,7 +63,7 @@ class Task:
         return all(rule.key_only for rule in self.befores)
 
     def selects(self, schema: str, table: str) -> bool:
-        """Whether the selection rules take a table: the most specific rule wins, exclusion before inclusion."""
+        """Whether the selection rules take a table: `explicit` first, then exclusion before inclusion."""
         rules = [rule for rule in self.selections if rule.matches(schema, table)]
         explicit = [
             rule for rule in rules if "%" not in rule.schema + rule.table and rule.action == "explicit"

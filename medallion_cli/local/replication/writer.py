@@ -37,10 +37,14 @@ class Counts:
 
 @dataclass
 class Batch:
-    """The changes since the last checkpoint, by table shape; `size` in bytes of binlog."""
+    """The changes since the last checkpoint, by table shape; `size` in bytes of binlog.
+
+    `name` starts its staged files' names and is used once: the checkpoint may still name an older batch's.
+    """
 
     task: Task
     staging: Path
+    name: str
     files: dict[Shape, _File] = field(default_factory=dict)
     counts: dict[str, Counts] = field(default_factory=dict)
     size: int = 0
@@ -51,7 +55,7 @@ class Batch:
         shape = rows.table.shape
         file = self.files.get(shape)
         if file is None:
-            name = f"change-{len(self.files):04d}.parquet"
+            name = f"{self.name}-{len(self.files):04d}.parquet"
             file = self.files[shape] = _File(shape, self.task, self.staging / name)
         file.add(rows)
         self.size += rows.size
@@ -187,7 +191,7 @@ def array_of(kind: str, values: Any) -> pa.Array:
 
 
 def _decimals(kind: str, values: Any) -> pa.Array:
-    """Unscaled integers become decimals by giving the same 128 bits their scale: no Decimal object is made."""
+    """Unscaled integers become decimals by giving the same 128 bits their scale: no object a value."""
     from decimal import Decimal
 
     import pyarrow as pa

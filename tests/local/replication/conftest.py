@@ -23,26 +23,39 @@ from medallion_cli.local.engines.mariadb import MariaDB
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "medallion"
 SEQUENCE = {
-    "rule-type": "transformation", "rule-id": "900", "rule-name": "seq", "rule-target": "column",
-    "rule-action": "add-column", "value": "dms_change_seq", "expression": "$AR_H_CHANGE_SEQ",
-    "object-locator": {"schema-name": "%", "table-name": "%"}, "data-type": {"type": "string", "length": 50},
-}  # fmt: skip
+    "rule-type": "transformation",
+    "rule-id": "900",
+    "rule-name": "seq",
+    "rule-target": "column",
+    "rule-action": "add-column",
+    "value": "dms_change_seq",
+    "expression": "$AR_H_CHANGE_SEQ",
+    "object-locator": {"schema-name": "%", "table-name": "%"},
+    "data-type": {"type": "string", "length": 50},
+}
 BEFORE = {
-    "rule-type": "transformation", "rule-id": "901", "rule-name": "before", "rule-target": "column",
-    "rule-action": "add-before-image-columns", "object-locator": {"schema-name": "%", "table-name": "%"},
+    "rule-type": "transformation",
+    "rule-id": "901",
+    "rule-name": "before",
+    "rule-target": "column",
+    "rule-action": "add-before-image-columns",
+    "object-locator": {"schema-name": "%", "table-name": "%"},
     "before-image-def": {"column-prefix": "BI_", "column-suffix": "", "column-filter": "pk-only"},
-}  # fmt: skip
+}
 
 
 def table_mappings(*tables: str) -> str:
     """A TableMappings document for `schema.table` names."""
     rules: list[dict[str, Any]] = [
         {
-            "rule-type": "selection", "rule-id": str(number), "rule-name": name, "rule-action": "include",
+            "rule-type": "selection",
+            "rule-id": str(number),
+            "rule-name": name,
+            "rule-action": "include",
             "object-locator": dict(zip(("schema-name", "table-name"), name.split("."), strict=True)),
         }
         for number, name in enumerate(tables, 1)
-    ]  # fmt: skip
+    ]
     return json.dumps({"rules": [*rules, SEQUENCE, BEFORE]})
 
 
@@ -56,9 +69,13 @@ class Database:
     def connect(self, **options: Any) -> pymysql.connections.Connection[Any]:
         """The master user's connection, which is in the binlog."""
         return pymysql.connect(
-            host="127.0.0.1", port=self.server.port, user="admin", password="secret", database=self.name,
+            host="127.0.0.1",
+            port=self.server.port,
+            user="admin",
+            password="secret",
+            database=self.name,
             **{"autocommit": True, **options},
-        )  # fmt: skip
+        )
 
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
         """Runs statements; the last one's rows."""
@@ -81,7 +98,9 @@ class TaskProcess:
         """Starts the replicator."""
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "medallion_cli.local.replication", str(self.home)], stdout=log, stderr=log
+                [sys.executable, "-m", "medallion_cli.local.replication", str(self.home)],
+                stdout=log,
+                stderr=log,
             )
 
     def stop(self) -> int:
@@ -106,8 +125,8 @@ class TaskProcess:
         return json.loads(path.read_text())["tables"] if path.exists() else {}
 
     def position(self) -> tuple[int, int]:
-        """The checkpoint's binlog position; (0, 0) before the first."""
-        path = self.home / "checkpoint.json"
+        """The binlog position up to which changes are published; (0, 0) before the end of the full load."""
+        path = self.home / "statistics.json"
         found = json.loads(path.read_text())["position"] if path.exists() else None
         return (found["file"], found["offset"]) if found else (0, 0)
 
@@ -147,7 +166,7 @@ class TaskProcess:
         return out
 
 
-def _FRAME(key: tuple[str, ...]) -> set[str]:  # noqa: N802
+def _FRAME(key: tuple[str, ...]) -> set[str]:
     return {"Op", "dms_commit_ts", "dms_change_seq", *(f"BI_{name}" for name in key)}
 
 
@@ -180,11 +199,20 @@ def make_task(server: MariaDB, tmp_path: Path) -> Iterator[Any]:
         home.mkdir()
         settings = {"ChangeProcessingDdlHandlingPolicy": {"HandleSourceTableTruncated": False}}
         document = {
-            "mappings": table_mappings(*tables), "settings": settings, "migration": "full-load-and-cdc",
-            "target": str(tmp_path / "objects" / "bronze"), "started_at": 1_790_000_000_123_456,
-            "s3": {"BucketFolder": folder, "TimestampColumnName": "dms_commit_ts", "DatePartitionEnabled": True,
-                   "CdcMaxBatchInterval": 1, "CdcMinFileSize": 32000, **s3},
-        }  # fmt: skip
+            "mappings": table_mappings(*tables),
+            "settings": settings,
+            "migration": "full-load-and-cdc",
+            "target": str(tmp_path / "objects" / "bronze"),
+            "started_at": 1_790_000_000_123_456,
+            "s3": {
+                "BucketFolder": folder,
+                "TimestampColumnName": "dms_commit_ts",
+                "DatePartitionEnabled": True,
+                "CdcMaxBatchInterval": 1,
+                "CdcMinFileSize": 32000,
+                **s3,
+            },
+        }
         source = {"host": "127.0.0.1", "port": server.port, "username": "admin", "password": "secret"}
         (home / "task.json").write_text(json.dumps(document))
         (home / "source.json").write_text(json.dumps(source))

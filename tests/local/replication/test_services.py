@@ -20,10 +20,15 @@ from tests.local.replication.conftest import CACHE, table_mappings
 
 pytestmark = pytest.mark.engine
 S3 = {
-    "BucketName": "bronze", "BucketFolder": "g0001", "DataFormat": "parquet", "IncludeOpForFullLoad": True,
-    "TimestampColumnName": "dms_commit_ts", "DatePartitionEnabled": True, "CdcMaxBatchInterval": 1,
+    "BucketName": "bronze",
+    "BucketFolder": "g0001",
+    "DataFormat": "parquet",
+    "IncludeOpForFullLoad": True,
+    "TimestampColumnName": "dms_commit_ts",
+    "DatePartitionEnabled": True,
+    "CdcMaxBatchInterval": 1,
     "ServiceAccessRoleArn": "arn:aws:iam::000000000000:role/s3",
-}  # fmt: skip
+}
 
 
 class Secrets(Service):
@@ -75,15 +80,25 @@ def wait(condition: Callable[[], Any], seconds: float = 60) -> None:
 
 
 def instance(runtime: Runtime) -> dict[str, Any]:
-    found: dict[str, Any] = runtime.call("rds", "DescribeDBInstances", DBInstanceIdentifier="src")["DBInstances"][0]
+    found: dict[str, Any] = runtime.call("rds", "DescribeDBInstances", DBInstanceIdentifier="src")[
+        "DBInstances"
+    ][0]
     return found
 
 
 def make_instance(runtime: Runtime, **more: Any) -> dict[str, Any]:
     runtime.call(
-        "rds", "CreateDBInstance", DBInstanceIdentifier="src", Engine="mysql", DBInstanceClass="db.t4g.micro",
-        AllocatedStorage=20, MasterUsername="admin", MasterUserPassword="first-secret", DBName="shop", **more,
-    )  # fmt: skip
+        "rds",
+        "CreateDBInstance",
+        DBInstanceIdentifier="src",
+        Engine="mysql",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+        MasterUsername="admin",
+        MasterUserPassword="first-secret",
+        DBName="shop",
+        **more,
+    )
     wait(lambda: instance(runtime)["DBInstanceStatus"] not in ("creating",))
     return instance(runtime)
 
@@ -92,11 +107,15 @@ def sql(runtime: Runtime, *statements: str, password: str = "first-secret") -> l
     endpoint = instance(runtime)["Endpoint"]
     with (
         pymysql.connect(
-            host=endpoint["Address"], port=endpoint["Port"], user="admin", password=password, database="shop",
+            host=endpoint["Address"],
+            port=endpoint["Port"],
+            user="admin",
+            password=password,
+            database="shop",
             autocommit=True,
         ) as connection,
         connection.cursor() as cursor,
-    ):  # fmt: skip
+    ):
         for statement in statements:
             cursor.execute(statement)
         return list(cursor.fetchall())
@@ -105,26 +124,51 @@ def sql(runtime: Runtime, *statements: str, password: str = "first-secret") -> l
 def make_task(runtime: Runtime, secrets: Secrets) -> str:
     endpoint = instance(runtime)["Endpoint"]
     secrets.values["replication"] = {
-        "username": "admin", "password": "first-secret", "host": endpoint["Address"], "port": endpoint["Port"]
-    }  # fmt: skip
+        "username": "admin",
+        "password": "first-secret",
+        "host": endpoint["Address"],
+        "port": endpoint["Port"],
+    }
     machine = runtime.call(
-        "dms", "CreateReplicationInstance", ReplicationInstanceIdentifier="Rep", ReplicationInstanceClass="dms.t3.medium"
+        "dms",
+        "CreateReplicationInstance",
+        ReplicationInstanceIdentifier="Rep",
+        ReplicationInstanceClass="dms.t3.medium",
     )["ReplicationInstance"]["ReplicationInstanceArn"]
     source = runtime.call(
-        "dms", "CreateEndpoint", EndpointIdentifier="source", EndpointType="source", EngineName="mysql",
-        MySQLSettings={"SecretsManagerSecretId": "replication", "SecretsManagerAccessRoleArn": "arn:aws:iam::0:role/x"},
-    )["Endpoint"]["EndpointArn"]  # fmt: skip
+        "dms",
+        "CreateEndpoint",
+        EndpointIdentifier="source",
+        EndpointType="source",
+        EngineName="mysql",
+        MySQLSettings={
+            "SecretsManagerSecretId": "replication",
+            "SecretsManagerAccessRoleArn": "arn:aws:iam::0:role/x",
+        },
+    )["Endpoint"]["EndpointArn"]
     target = runtime.call(
-        "dms", "CreateEndpoint", EndpointIdentifier="target", EndpointType="target", EngineName="s3", S3Settings=S3
+        "dms",
+        "CreateEndpoint",
+        EndpointIdentifier="target",
+        EndpointType="target",
+        EngineName="s3",
+        S3Settings=S3,
     )["Endpoint"]["EndpointArn"]
     return str(
         runtime.call(
-            "dms", "CreateReplicationTask", ReplicationTaskIdentifier="task", MigrationType="full-load-and-cdc",
-            SourceEndpointArn=source, TargetEndpointArn=target, ReplicationInstanceArn=machine,
+            "dms",
+            "CreateReplicationTask",
+            ReplicationTaskIdentifier="task",
+            MigrationType="full-load-and-cdc",
+            SourceEndpointArn=source,
+            TargetEndpointArn=target,
+            ReplicationInstanceArn=machine,
             TableMappings=table_mappings("shop.items"),
-            ReplicationTaskSettings='{"ChangeProcessingDdlHandlingPolicy": {"HandleSourceTableTruncated": false}}',
+            ReplicationTaskSettings=json.dumps(
+                {"ChangeProcessingDdlHandlingPolicy": {"HandleSourceTableTruncated": False}}
+            ),
         )["ReplicationTask"]["ReplicationTaskArn"]
-    )  # fmt: skip
+    )
 
 
 def task_of(runtime: Runtime, arn: str) -> dict[str, Any]:
@@ -174,7 +218,9 @@ def test_an_instance_lives_through_modification_stop_crash_and_restart(
     assert made["DBInstanceStatus"] == "available"
     assert fault(lambda: make_instance(runtime)) == "DBInstanceAlreadyExists"
     sql(runtime, ITEMS, "INSERT INTO items VALUES (1, 1)")
-    assert sql(runtime, "SELECT @@binlog_format, @@binlog_row_metadata, @@local_infile") == [("ROW", "FULL", 1)]
+    assert sql(runtime, "SELECT @@binlog_format, @@binlog_row_metadata, @@local_infile") == [
+        ("ROW", "FULL", 1)
+    ]
     runtime.call("rds", "ModifyDBInstance", DBInstanceIdentifier="src", MasterUserPassword="second-secret")
     with pytest.raises(pymysql.err.OperationalError):
         sql(runtime, "SELECT 1")
@@ -200,18 +246,29 @@ def test_an_instance_lives_through_modification_stop_crash_and_restart(
 
 def test_a_parameter_group_acts_after_a_reboot(runtime: Runtime) -> None:
     runtime.call(
-        "rds", "CreateDBParameterGroup", DBParameterGroupName="pg", DBParameterGroupFamily="mysql8.4", Description="x"
+        "rds",
+        "CreateDBParameterGroup",
+        DBParameterGroupName="pg",
+        DBParameterGroupFamily="mysql8.4",
+        Description="x",
     )
     make_instance(runtime, DBParameterGroupName="pg")
     assert sql(runtime, "SELECT @@local_infile") == [(1,)]
     off = {"ParameterName": "local_infile", "ParameterValue": "0", "ApplyMethod": "pending-reboot"}
-    cloud = {"ParameterName": "binlog_transaction_compression", "ParameterValue": "0", "ApplyMethod": "pending-reboot"}
+    cloud = {
+        "ParameterName": "binlog_transaction_compression",
+        "ParameterValue": "0",
+        "ApplyMethod": "pending-reboot",
+    }
     runtime.call("rds", "ModifyDBParameterGroup", DBParameterGroupName="pg", Parameters=[off, cloud])
     runtime.call("rds", "RebootDBInstance", DBInstanceIdentifier="src")
     wait(lambda: instance(runtime)["DBInstanceStatus"] == "available")
     assert sql(runtime, "SELECT @@local_infile") == [(0,)]
     delete = {"DBParameterGroupName": "pg"}
-    assert fault(lambda: runtime.call("rds", "DeleteDBParameterGroup", **delete)) == "InvalidDBParameterGroupState"
+    assert (
+        fault(lambda: runtime.call("rds", "DeleteDBParameterGroup", **delete))
+        == "InvalidDBParameterGroupState"
+    )
 
 
 def test_a_task_from_start_to_reload(runtime: Runtime, secrets: Secrets) -> None:
@@ -219,7 +276,9 @@ def test_a_task_from_start_to_reload(runtime: Runtime, secrets: Secrets) -> None
     sql(runtime, ITEMS, "INSERT INTO items SELECT seq, seq FROM seq_1_to_1000")
     arn = make_task(runtime, secrets)
     assert task_of(runtime, arn)["Status"] == "ready"
-    assert fault(lambda: start_task(runtime, arn, "resume-processing")) == "InvalidParameterCombinationException"
+    assert (
+        fault(lambda: start_task(runtime, arn, "resume-processing")) == "InvalidParameterCombinationException"
+    )
     start_task(runtime, arn, "start-replication")
     assert fault(lambda: start_task(runtime, arn, "resume-processing")) == "InvalidResourceStateFault"
     target = task_of(runtime, arn)["TargetEndpointArn"]
@@ -228,7 +287,9 @@ def test_a_task_from_start_to_reload(runtime: Runtime, secrets: Secrets) -> None
         runtime.call("dms", "ModifyEndpoint", EndpointArn=target, S3Settings={"BucketFolder": "g0002"})
 
     def remap() -> None:
-        runtime.call("dms", "ModifyReplicationTask", ReplicationTaskArn=arn, TableMappings=table_mappings("shop.items"))
+        runtime.call(
+            "dms", "ModifyReplicationTask", ReplicationTaskArn=arn, TableMappings=table_mappings("shop.items")
+        )
 
     assert fault(move) == "InvalidResourceStateFault"
     assert fault(remap) == "InvalidResourceStateFault"
@@ -283,15 +344,19 @@ def test_a_killed_replicator_and_a_killed_daemon_lose_nothing(
 def test_a_task_that_cannot_work_fails_with_the_reason(runtime: Runtime, secrets: Secrets) -> None:
     make_instance(runtime)
     arn = make_task(runtime, secrets)
-    runtime.call("dms", "StartReplicationTask", ReplicationTaskArn=arn, StartReplicationTaskType="start-replication")
+    runtime.call(
+        "dms", "StartReplicationTask", ReplicationTaskArn=arn, StartReplicationTaskType="start-replication"
+    )
     wait(lambda: task_of(runtime, arn)["Status"] == "failed")
     assert "No tables were found" in task_of(runtime, arn)["LastFailureMessage"]
     secrets.values["replication"]["password"] = "wrong"
     task = task_of(runtime, arn)
     connection = runtime.call(
-        "dms", "TestConnection", EndpointArn=task["SourceEndpointArn"],
+        "dms",
+        "TestConnection",
+        EndpointArn=task["SourceEndpointArn"],
         ReplicationInstanceArn=task["ReplicationInstanceArn"],
-    )["Connection"]  # fmt: skip
+    )["Connection"]
     assert connection["Status"] == "failed"
     assert "Access denied" in connection["LastFailureMessage"]
     runtime.call("dms", "DeleteReplicationTask", ReplicationTaskArn=arn)
