@@ -6,6 +6,7 @@ import contextlib
 
 import pytest
 from fake_cloud import Account, Cloud
+
 from medallion_cli.local.protocol import ServiceError
 
 TWO = """

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fake_cloud import Account, Cloud
+
 from medallion_cli.local.protocol import ServiceError
 
 TOPIC = "Resources: {Topic: {Type: 'AWS::SNS::Topic'}}\n"

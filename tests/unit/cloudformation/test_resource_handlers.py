@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from fake_cloud import Account, Cloud
-from medallion_cli.local.protocol import ServiceError
 
 from medallion_cli.local.cloudformation.inert import INERT
 from medallion_cli.local.cloudformation.resources import handlers
 from medallion_cli.local.cloudformation.schemas import resource_schema
+from medallion_cli.local.protocol import ServiceError
 
 ROLE = "arn:aws:iam::000000000000:role/r"
 ARN = "arn:aws:dms:eu-central-1:000000000000"
