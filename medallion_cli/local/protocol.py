@@ -32,10 +32,10 @@ class Service:
 
 @lru_cache
 def service_model(name: str) -> Any:
-    """botocore's model of a service."""
-    import botocore.session
+    """botocore's model of a service, with what moto's parsers and serialisers add to its shapes."""
+    from moto.core.utils import get_service_model
 
-    return botocore.session.get_session().get_service_model(name)
+    return get_service_model(name)
 
 
 @lru_cache

@@ -204,18 +204,30 @@ def _newest(stacks: Stacks, name: str) -> datetime | None:
 def _bootstrap(
     target: Target, settings: Settings, pipeline: Pipeline, assets: Assets, package: Package
 ) -> Iterator[Event]:
-    """The source's schema and users, the warehouse's tables, procedures and views; skipped when nothing changed."""
-    from medallion_cli.aws.source import Source
-    from medallion_cli.aws.warehouse import connect
-    from medallion_cli.warehouse import bootstrap_statements
-
+    """What CloudFormation can't do, skipped when nothing changed since it was done."""
     found = outputs(target)
-    code = package.parameters["SourceCodeKey"]
+    yield from _bootstrap_source(target, found, package.parameters["SourceCodeKey"])
+    yield from _bootstrap_warehouse(target, found, settings, pipeline, assets)
+
+
+def _bootstrap_source(target: Target, found: dict[str, str], code: str) -> Iterator[Event]:
+    """The source's schema, users and ledgers, by its function."""
+    from medallion_cli.aws.source import Source
+
     if _applied(target, "source") != code:
         yield Started("source bootstrap")
         Source(target, found["SourceFunctionName"]).call("bootstrap")
         _apply(target, "source", code)
         yield Finished("source bootstrap")
+
+
+def _bootstrap_warehouse(
+    target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets
+) -> Iterator[Event]:
+    """Schemas, tables, procedures and views."""
+    from medallion_cli.aws.warehouse import connect
+    from medallion_cli.warehouse import bootstrap_statements
+
     statements = bootstrap_statements(pipeline, assets)
     digest = hashlib.sha256("\n".join(s.sql for s in statements).encode()).hexdigest()
     if _applied(target, "warehouse") != digest:
