@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from medallion_cli.errors import UsageError
-from medallion_cli.spec import RUN_COLUMN, SCD2_COLUMNS, Lookup, Model, Pipeline, sql_list
+from medallion_cli.spec import RUN_COLUMN, Lookup, Model, Pipeline, sql_list
 
 # Words that Redshift or PostgreSQL reserve (Redshift developer guide, "Reserved words"), of which a column may be named.
 _RESERVED = frozenset(
@@ -125,6 +125,11 @@ class Merge:
     @property
     def gold(self) -> str:
         return f"gold.{quoted(self.name)}"
+
+    @property
+    def bare(self) -> str:
+        """The gold table in conditions of DELETE, UPDATE and MERGE, where it has no alias."""
+        return quoted(self.name)
 
     @property
     def staging(self) -> str:
@@ -287,4 +292,4 @@ def copied_gold_ddl(model: Model) -> str:
     return f"CREATE TABLE IF NOT EXISTS gold.{quoted(model.name)} (\n  {lines}\n)\nDISTSTYLE AUTO\nSORTKEY ({key})"
 
 
-__all__ = ["SCD2_COLUMNS", "Merge", "Resolving", "copied_gold_ddl", "matched", "quoted"]
+__all__ = ["Merge", "Resolving", "copied_gold_ddl", "matched", "quoted"]

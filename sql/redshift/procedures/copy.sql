@@ -2,7 +2,7 @@
 -- {{ m.name }} is a copy of a source table: staged rows replace gold's of the same key, or all of them when staged in full.
 CREATE OR REPLACE PROCEDURE {{ m.procedure }}(p_run_id VARCHAR(64)) LANGUAGE plpgsql AS $$
 DECLARE
-{{- parts.declarations(m) }}
+{{- parts.declarations() }}
 BEGIN
 {{- parts.take_lock() }}
 {{- parts.read_staged(m) }}

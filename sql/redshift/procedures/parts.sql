@@ -1,12 +1,13 @@
 {#- What the merge procedures have in common. `m` is the model (medallion_cli.warehouse.Merge). -#}
 
-{%- macro declarations(m) %}
+{%- macro declarations() %}
   v_loaded BIGINT;
   v_from VARCHAR(8000);
   v_to VARCHAR(8000);
   v_hash VARCHAR(64);
   v_full BOOLEAN;
   v_position VARCHAR(8000);
+  v_expected VARCHAR(8000);
   v_staged BIGINT := 0;
   v_rows BIGINT;
   v_inserted BIGINT := 0;
@@ -30,9 +31,11 @@
 
 {%- macro check_staged(m, key) %}
     SELECT MAX(to_position) INTO v_position FROM etl.position WHERE model = {{ m.literal }};
-    IF NOT v_full AND COALESCE(v_from, '') <> COALESCE(v_position, '') THEN
+    v_position := COALESCE(v_position, 'nothing');
+    v_expected := COALESCE(v_from, 'nothing');
+    IF NOT v_full AND v_expected <> v_position THEN
       RAISE EXCEPTION '{{ m.name }} stands at % in gold, but run % was staged from %. restage: run `medallion run --layer gold`',
-        COALESCE(v_position, 'nothing'), p_run_id, COALESCE(v_from, 'nothing');
+        v_position, p_run_id, v_expected;
     END IF;
     SELECT COUNT(*) INTO v_rows FROM {{ m.staging }};
     IF v_rows <> v_staged THEN
@@ -76,12 +79,12 @@
 {{- mark_groups(m, m.gold ~ " f JOIN " ~ m.staging ~ " s ON " ~ (m.key | matched("f", "s"))) }}
 {{- mark_groups(m, merging ~ " f") }}
 {%- endif %}
-      DELETE FROM {{ m.gold }} USING {{ m.staging }} s WHERE {{ m.key | matched(m.gold, 's') }} AND s._op = 'D';
+      DELETE FROM {{ m.gold }} USING {{ m.staging }} s WHERE {{ m.key | matched(m.bare, 's') }} AND s._op = 'D';
       GET DIAGNOSTICS v_deleted := ROW_COUNT;
       SELECT COUNT(*) INTO v_updated FROM {{ merging }} s JOIN {{ m.gold }} f ON {{ m.key | matched('f', 's') }};
       SELECT COUNT(*) INTO v_inserted FROM {{ merging }};
       v_inserted := v_inserted - v_updated;
-      MERGE INTO {{ m.gold }} USING {{ merging }} s ON {{ m.key | matched(m.gold, 's') }}
+      MERGE INTO {{ m.gold }} USING {{ merging }} s ON {{ m.key | matched(m.bare, 's') }}
       WHEN MATCHED THEN UPDATE SET
         {{ m.other_columns | assigned('s') | join(',\n        ') }}
       WHEN NOT MATCHED THEN INSERT ({{ m.gold_columns | join(', ') }})

@@ -2,7 +2,7 @@
 -- {{ m.name }} is computed from {{ m.source }} as a whole; merge_run calls {{ m.touched_procedure }} instead where that will do.
 CREATE OR REPLACE PROCEDURE {{ m.procedure }}(p_run_id VARCHAR(64)) LANGUAGE plpgsql AS $$
 DECLARE
-{{- parts.declarations(m) }}
+{{- parts.declarations() }}
 BEGIN
 {{- parts.take_lock() }}
   SELECT COUNT(*) INTO v_loaded FROM etl.load WHERE run_id = p_run_id AND model = {{ m.literal }};

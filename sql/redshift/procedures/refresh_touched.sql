@@ -3,7 +3,7 @@
 -- Everything, when it was never loaded, its SELECT has changed, or {{ m.source }} was loaded in full.
 CREATE OR REPLACE PROCEDURE {{ m.touched_procedure }}(p_run_id VARCHAR(64)) LANGUAGE plpgsql AS $$
 DECLARE
-{{- parts.declarations(m) }}
+{{- parts.declarations() }}
 BEGIN
 {{- parts.take_lock() }}
   SELECT COUNT(*) INTO v_rows FROM etl.position WHERE model = {{ m.source_literal }};
@@ -41,7 +41,7 @@ BEGIN
     SELECT COUNT(*) INTO v_updated FROM {{ m.merging }} s JOIN {{ m.gold }} f ON {{ m.key | matched('f', 's') }};
     SELECT COUNT(*) INTO v_inserted FROM {{ m.merging }};
     v_inserted := v_inserted - v_updated;
-    DELETE FROM {{ m.gold }} USING {{ m.touched }} t WHERE {{ m.key | matched(m.gold, 't') }};
+    DELETE FROM {{ m.gold }} USING {{ m.touched }} t WHERE {{ m.key | matched(m.bare, 't') }};
     GET DIAGNOSTICS v_deleted := ROW_COUNT;
     v_deleted := v_deleted - v_updated;
     INSERT INTO {{ m.gold }} ({{ m.gold_columns | join(', ') }})

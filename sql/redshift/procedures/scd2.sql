@@ -2,7 +2,7 @@
 -- {{ m.name }}: a staged key comes with its whole history, which replaces gold's. A row staged 'D' has none left.
 CREATE OR REPLACE PROCEDURE {{ m.procedure }}(p_run_id VARCHAR(64)) LANGUAGE plpgsql AS $$
 DECLARE
-{{- parts.declarations(m) }}
+{{- parts.declarations() }}
 BEGIN
 {{- parts.take_lock() }}
 {{- parts.read_staged(m) }}
@@ -39,7 +39,7 @@ BEGIN
     LEFT JOIN {{ m.staging }} s ON s.{{ m.surrogate }} = f.{{ m.surrogate }} AND s._op = 'U'
     WHERE s.{{ m.surrogate }} IS NULL;
 
-    DELETE FROM {{ m.gold }} USING {{ m.merging }} t WHERE {{ m.key | matched(m.gold, 't') }};
+    DELETE FROM {{ m.gold }} USING {{ m.merging }} t WHERE {{ m.key | matched(m.bare, 't') }};
     INSERT INTO {{ m.gold }} ({{ m.gold_columns | join(', ') }})
     SELECT {{ m.columns | join(', ') }}, p_run_id FROM {{ m.staging }} WHERE _op = 'U';
 {%- for look in m.dependents %}

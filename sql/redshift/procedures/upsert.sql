@@ -3,7 +3,7 @@
 {%- if m.lookups %}, with the surrogate keys valid at their moment; rows whose dimension changed are looked up again{% endif %}.
 CREATE OR REPLACE PROCEDURE {{ m.procedure }}(p_run_id VARCHAR(64)) LANGUAGE plpgsql AS $$
 DECLARE
-{{- parts.declarations(m) }}
+{{- parts.declarations() }}
   v_again BIGINT := 0;
 BEGIN
 {{- parts.take_lock() }}
@@ -23,6 +23,9 @@ BEGIN
 
     IF v_full THEN
 {{- parts.replace_all(m, m.merging) }}
+{%- for look in m.lookups %}
+      DELETE FROM {{ look.pending }};
+{%- endfor %}
     ELSE
 {{- parts.apply_changes(m, m.merging) }}
     END IF;
@@ -45,7 +48,7 @@ BEGIN
   WHERE f.{{ look.column }} <> COALESCE({{ look.alias }}.{{ look.surrogate }}, -1);
 {{- parts.mark_groups(m, m.gold ~ " f JOIN " ~ m.again ~ " s ON " ~ (m.key | matched("f", "s"))) }}
   UPDATE {{ m.gold }} SET {{ look.column }} = s.{{ look.column }}, _run_id = p_run_id
-  FROM {{ m.again }} s WHERE {{ m.key | matched(m.gold, 's') }} AND s.{{ look.column }} <> {{ m.gold }}.{{ look.column }};
+  FROM {{ m.again }} s WHERE {{ m.key | matched(m.bare, 's') }} AND s.{{ look.column }} <> {{ m.bare }}.{{ look.column }};
 {{- parts.mark_groups(m, m.gold ~ " f JOIN " ~ m.again ~ " s ON " ~ (m.key | matched("f", "s"))) }}
   DELETE FROM {{ look.pending }};
 {%- endfor %}
