@@ -139,6 +139,7 @@ def _lists(cache: Path) -> list[str]:
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     options = ["-o", f"Dir::State={home}/state", "-o", f"Dir::Cache={home}/cache"]
+    options += ["-o", f"Dir::State::lists={home}/state/lists"]
     options += ["-o", "Dir::State::status=/var/lib/dpkg/status", "-o", "Debug::NoLocking=1"]
     _apt([*options, "update"], home)
     return options
