@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from medallion_glue.arguments import chosen, read_arguments
 from medallion_glue.document import Pipeline, read_pipeline
+from medallion_glue.faults import one_line
 from medallion_glue.heartbeat import newest_token
 from medallion_glue.lakehouse import Lakehouse, open_session
 from medallion_glue.objects import put_json
@@ -75,9 +76,8 @@ def _take(silver: SilverTable, generation: str, loaded: bool) -> TableReport:
     try:
         return silver.take(generation, loaded)
     except Exception as error:  # noqa: BLE001 (any fault of one table is that table's state; the job fails at its end)
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         traceback.print_exc()
-        return TableReport(silver.table.name, state="failed", error=lines[0])
+        return TableReport(silver.table.name, state="failed", error=one_line(error))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,17 @@ from datetime import UTC, datetime
 
 from medallion_glue.arguments import chosen, read_arguments
 from medallion_glue.document import Pipeline, read_pipeline
+from medallion_glue.faults import one_line
 from medallion_glue.lakehouse import Lakehouse, open_session
 from medallion_glue.models import GoldModel, pin_tables
 from medallion_glue.objects import put_json
 from medallion_glue.staging import Staged, load_batches, write_rows
 
 PARALLEL = 2
+
+
+class ModelFailed(Exception):
+    """A model could not be evaluated or staged; the message names it."""
 
 
 def main() -> None:
@@ -57,7 +62,10 @@ def stage_models(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str]
 
     def stage(name: str) -> Staged | None:
         gold = GoldModel(house.apart().enter(name), pipeline, pins, pipeline.model(name))
-        return stage_model(gold, known.get(name), arguments["full"] == "true", arguments)
+        try:
+            return stage_model(gold, known.get(name), arguments["full"] == "true", arguments)
+        except Exception as error:
+            raise ModelFailed(f"{name}: {one_line(error)}") from error
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         for staged in pool.map(stage, names):

@@ -28,4 +28,4 @@ def checksum(rows: DataFrame, columns: Iterable[Column]) -> dict[str, Any]:
 
 
 def _word(start: int) -> str:
-    return f"CAST(conv(substring(h, {start}, 8), 16, 10) AS DECIMAL(20,0))"
+    return f"CAST(conv(substring(h, {start}, 8), 16, 10) AS BIGINT)"

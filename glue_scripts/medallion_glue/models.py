@@ -110,7 +110,7 @@ class GoldModel:
     def _touched_by(self, entry: Input, after: int | None) -> DataFrame:
         table = self.pipeline.table(entry.table)
         upto = self.pins[entry.table].changes
-        assert upto is not None  # noqa: S101 (it differs from `after`, and a table never loses its last snapshot)
+        assert upto is not None
         new = self.house.appended(table.changes, after, upto)
         if entry.touches is None and set(self.model.key) <= set(table.key):
             return new.select(*self.model.key)

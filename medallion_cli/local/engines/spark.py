@@ -31,10 +31,7 @@ JOBS_PER_JVM = 40  # a fresh JVM now and then, since class metadata of old jobs 
 GLUE_CATALOG = "org.apache.iceberg.aws.glue.GlueCatalog"
 _JAVA_VERSIONS = range(17, 22)  # Spark 3.5 runs on 17 and 21 and on nothing newer
 _START_SECONDS = 60
-_OPENED = (
-    "java.lang java.lang.invoke java.lang.reflect java.io java.net java.nio java.util java.util.concurrent "
-    "java.util.concurrent.atomic jdk.internal.ref sun.nio.ch sun.nio.cs sun.security.action sun.util.calendar"
-).split()
+_OPENED = ["java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util", "java.util.concurrent", "java.util.concurrent.atomic", "jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar"]
 _SETTINGS = {
     "spark.master": "local[2]",
     "spark.ui.enabled": "false",
@@ -197,9 +194,7 @@ def _launch(folder: Path, gateway: Path, out: IO[bytes]) -> subprocess.Popen[byt
     ]
     environment = {**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(gateway), "SPARK_HOME": str(home)}
     environment |= {"PYSPARK_PIN_THREAD": "true", "SPARK_LOCAL_IP": "127.0.0.1"}
-    return subprocess.Popen(
-        arguments, stdin=subprocess.PIPE, stdout=out, stderr=out, env=environment, cwd=folder
-    )
+    return spawn(arguments, stdin=subprocess.PIPE, stdout=out, stderr=out, env=environment, cwd=folder)
 
 
 def _options() -> Iterator[str]:

@@ -183,7 +183,7 @@ def _settings(conf: str) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-class _appended:  # noqa: N801 (reads as a function)
+class _appended:
     """The run's two log streams, open for appending."""
 
     def __init__(self, runtime: Runtime, run_id: str) -> None:

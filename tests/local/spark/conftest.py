@@ -17,8 +17,8 @@ from medallion_cli.local.engines.spark_job import _configure
 sys.path.insert(0, str(Path(__file__).parents[3] / "glue_scripts"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from medallion_glue import objects as s3  # noqa: E402
-from warehouse_case import Case, FolderClient  # noqa: E402
+from medallion_glue import objects as s3
+from warehouse_case import Case, FolderClient
 
 BUCKETS = ("bronze", "silver", "staging", "artifacts")
 CATALOG = {

@@ -368,11 +368,11 @@ class FolderClient:
 
     root: Path
 
-    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 (boto3's names)
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         """As boto3's."""
         return {"Body": io.BytesIO((self.root / Bucket / Key).read_bytes())}
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
+    def put_object(self, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
         """As boto3's."""
         path = self.root / Bucket / Key
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -383,7 +383,7 @@ class FolderClient:
         assert operation == "list_objects_v2"
         return self
 
-    def paginate(self, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+    def paginate(self, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:
         """One page."""
         root = self.root / Bucket
         found = sorted(str(p.relative_to(root)) for p in (root / Prefix).rglob("*") if p.is_file())
