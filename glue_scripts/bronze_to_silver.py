@@ -1,4 +1,4 @@
-"""Glue job: takes new bronze files into the silver tables, all tables in one session; a failing table does not stop the others."""
+"""Glue job: takes new bronze files into silver, all tables in one session; one that fails stops no other."""
 
 from __future__ import annotations
 

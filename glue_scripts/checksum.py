@@ -25,7 +25,8 @@ PARALLEL = 3
 
 def main() -> None:
     """Runs the job; a table that is not in silver yet has no entry, nor has a model that reads it."""
-    arguments = read_arguments("pipeline_uri", "request_uri", "result_uri", "silver_database", catalog="glue_catalog")
+    names = ("pipeline_uri", "request_uri", "result_uri", "silver_database")
+    arguments = read_arguments(*names, catalog="glue_catalog")
     pipeline = read_pipeline(arguments["pipeline_uri"])
     request = json.loads(read_text(arguments["request_uri"]))
     house = Lakehouse(open_session("checksum"), arguments["catalog"], arguments["silver_database"])

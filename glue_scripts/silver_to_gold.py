@@ -1,4 +1,4 @@
-"""Glue job: evaluates the gold models over silver and stages what changed; nothing to do leaves nothing behind."""
+"""Glue job: evaluates the gold models over silver and stages what changed; nothing otherwise."""
 
 from __future__ import annotations
 

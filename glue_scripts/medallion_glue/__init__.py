@@ -1,1 +1,1 @@
-"""What the Glue scripts share; travels to Glue as `--extra-py-files`, so it imports only pyspark, boto3 and the standard library."""
+"""What the Glue scripts share; travels as `--extra-py-files`: pyspark, boto3, standard library only."""

@@ -31,7 +31,7 @@ def files(bucket: str, generation: str, table: Table) -> list[str]:
 
 
 def read_changes(spark: SparkSession, bucket: str, keys: list[str], table: Table) -> DataFrame:
-    """The rows of bronze files as rows of `<t>_changes`: by name, cleaned, key changes split, expectations flagged."""
+    """Rows of bronze files as rows of `<t>_changes`: by name, cleaned, key changes split, rules flagged."""
     from pyspark.errors import PySparkException
 
     uris = [f"s3://{bucket}/{key}" for key in keys]
@@ -104,12 +104,13 @@ def _split(rows: DataFrame, table: Table) -> DataFrame:
 def _of_old_key(name: str, left: str, table: Table) -> str:
     """Of a key that was left only the key is kept; a delete may carry its key as the before image alone."""
     if name in table.key:
-        return f"CASE WHEN {left} THEN coalesce(`BI_{name}`, `{name}`) ELSE coalesce(`{name}`, `BI_{name}`) END AS `{name}`"
+        before, after = f"coalesce(`BI_{name}`, `{name}`)", f"coalesce(`{name}`, `BI_{name}`)"
+        return f"CASE WHEN {left} THEN {before} ELSE {after} END AS `{name}`"
     return f"CASE WHEN {left} THEN NULL ELSE `{name}` END AS `{name}`"
 
 
 def flagged(rows: DataFrame, table: Table) -> DataFrame:
-    """Adds `_failed` and `_valid`. A rule that is NULL is met, as with CHECK; a delete has nothing to check."""
+    """Adds `_failed` and `_valid`. A rule that is NULL is met, as with CHECK; a delete meets all."""
     broken = [
         f"CASE WHEN `_op` <> 'D' AND NOT coalesce(({e.expression}), true) THEN '{e.name}' END"
         for e in table.expectations

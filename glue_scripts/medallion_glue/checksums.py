@@ -1,4 +1,4 @@
-"""Checksums in Spark: the same text and sums that medallion_cli.canonical renders for the source and the warehouse."""
+"""Checksums in Spark: the text and sums that medallion_cli.canonical renders for the other engines."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Input:
-    """A table that a model reads; `touches` (Spark SQL over `changed`) gives the model keys that its changes touch."""
+    """A table that a model reads; `touches` (SQL over `changed`) gives the model keys its changes touch."""
 
     table: str
     touches: str | None
@@ -58,7 +58,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A surrogate key that a fact looks up in an scd2 dimension; `on` maps fact columns to dimension columns."""
+    """A surrogate key that a fact looks up in a dimension; `on` maps fact columns to dimension columns."""
 
     column: str
     dimension: str

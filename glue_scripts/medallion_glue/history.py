@@ -1,4 +1,4 @@
-"""History: the versions of a table as intervals, and an scd2 model as the collapsed pieces of its inputs' intervals."""
+"""History: a table's versions as intervals, and an scd2 model as collapsed pieces of its inputs'."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCD2_COLUMNS = ("version", "valid_from", "valid_to", "is_current")
 
 
 def generation_moments(changes: Iterable[DataFrame]) -> dict[str, str]:
-    """When each generation's snapshot was taken: one moment for all tables, or their joins would show gaps at the start."""
+    """When each generation's snapshot was taken: one moment for all tables, or joins would show gaps."""
     moments: dict[str, str] = {}
     for frame in changes:
         rows = frame.where("`_seq` = ''").groupBy("_generation").agg({"_commit_ts": "min"})
@@ -30,10 +30,11 @@ def generation_moments(changes: Iterable[DataFrame]) -> dict[str, str]:
 
 
 def intervals(changes: DataFrame, table: Table, moments: dict[str, str]) -> DataFrame:
-    """The table's columns with `_from`, `_to` (half-open positions) and `_deleted`; per key without gap, from the
-    beginning of time (deleted, columns NULL) to its end. Of versions at one position only the newest counts."""
+    """The table's columns with `_from`, `_to` (half-open positions) and `_deleted`; per key without gap from
+    the beginning of time (deleted, columns NULL) to its end. Of versions at one position the newest counts."""
     keys = ", ".join(f"`{key}`" for key in table.key)
-    window = f"(PARTITION BY {keys} ORDER BY `_generation`, `_seq`, (`_op` = 'D') DESC, `_bronze_file`, `_bronze_row`)"
+    order = "`_generation`, `_seq`, (`_op` = 'D') DESC, `_bronze_file`, `_bronze_row`"
+    window = f"(PARTITION BY {keys} ORDER BY {order})"
     placed = changes.selectExpr(
         *[f"`{column.name}`" for column in table.columns],
         "(`_op` = 'D' OR NOT `_valid`) AS `_deleted`",
@@ -74,7 +75,7 @@ def _within(name: str, is_key: bool) -> str:
 
 
 def collapse(pieces: DataFrame, model: Model) -> DataFrame:
-    """Rows of an scd2 model, in staging order: equal neighbours are one version; moments never run backwards."""
+    """Rows of an scd2 model in staging order: equal neighbours are one, moments never run backwards."""
     names = [column.name for column in model.columns]
     keys = ", ".join(f"`{key}`" for key in model.key)
     window = f"(PARTITION BY {keys} ORDER BY `_from`, `_to`"
@@ -101,10 +102,11 @@ def _whole(names: Iterable[str], key: Iterable[str]) -> list[object]:
 def _dated(versions: DataFrame, model: Model) -> DataFrame:
     keys = ", ".join(f"`{key}`" for key in model.key)
     window = f"(PARTITION BY {keys} ORDER BY `version` ROWS BETWEEN UNBOUNDED PRECEDING AND"
-    dated = versions.selectExpr(
-        "*",
-        f"greatest(max(`_from`.ts) OVER {window} CURRENT ROW), max(`_to`.ts) OVER {window} 1 PRECEDING)) AS `valid_from`",
+    started, ended = (
+        f"max(`_from`.ts) OVER {window} CURRENT ROW)",
+        f"max(`_to`.ts) OVER {window} 1 PRECEDING)",
     )
+    dated = versions.selectExpr("*", f"greatest({started}, {ended}) AS `valid_from`")
     return dated.selectExpr(
         f"xxhash64({keys}, `_from`.generation, `_from`.seq) AS `{model.surrogate}`",
         *[f"`{column.name}`" for column in model.columns],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# Semantics, so never left to the job's own settings: a moment is UTC microseconds, and old dates keep their digits.
+# Semantics, so never left to a job's settings: a moment is UTC microseconds, and old dates keep their digits.
 _SESSION = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "false",
@@ -51,8 +51,7 @@ class Lakehouse:
     database: str
 
     def enter(self, pool: str) -> Lakehouse:
-        """Makes its session the calling thread's own (a thread without one falls back to Spark's defaults), in a fair
-        scheduler pool."""
+        """Makes its session the calling thread's own, in a scheduler pool (Spark's defaults otherwise)."""
         self.spark._jvm.SparkSession.setActiveSession(self.spark._jsparkSession)
         self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", pool)
         return self

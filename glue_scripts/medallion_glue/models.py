@@ -1,4 +1,4 @@
-"""Gold models over silver: what each model read last, which of its keys changes since then touch, and its rows."""
+"""Gold models over silver: what each model read last, which keys changes since then touch, and its rows."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pin:
-    """The state of a silver table that one job reads throughout: snapshot of `<t>`, and of `<t>_changes` merged into it."""
+    """What one job reads of a silver table: snapshot of `<t>`, and of `<t>_changes` as merged into it."""
 
     table: int | None
     changes: int | None
 
 
 def pin_tables(house: Lakehouse, pipeline: Pipeline) -> dict[str, Pin]:
-    """A pin for each silver table there is. `merged` is read first: rows may be ahead of it, which only repeats work."""
+    """A pin for each silver table there is. Rows may be ahead of what is noted; that only repeats work."""
     pins = {}
     for table in pipeline.tables:
         if house.exists(table.name) and house.exists(table.changes):
@@ -145,7 +145,7 @@ class GoldModel:
         )
 
     def _views(self, sql: str, history: bool) -> None:
-        """A view for each silver table that the SQL names: its live rows, or every version that it ever had."""
+        """A view for each silver table that the SQL names: its live rows, or every version it ever had."""
         for table in self.pipeline.tables:
             if table.name not in self.pins or not re.search(rf"\b{re.escape(table.name)}\b", sql):
                 continue
@@ -161,8 +161,8 @@ class GoldModel:
 
 
 def looked_up(model: Model, rows: DataFrame, dimensions: Mapping[str, tuple[Model, DataFrame]]) -> DataFrame:
-    """A fact's rows with its surrogate keys, by the rule that the merge procedures follow: the version valid at `as_of`,
-    the first version for anything earlier, -1 when there is none."""
+    """A fact's rows with its surrogate keys, by the merge procedures' rule: the version valid at `as_of`, the
+    first version for anything earlier, -1 when there is none."""
     for lookup in model.lookups:
         dimension, versions = dimensions[lookup.dimension]
         held = versions.selectExpr(

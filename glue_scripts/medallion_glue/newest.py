@@ -1,4 +1,4 @@
-"""Which version of a key is the newest: by generation, then change sequence; of a delete and an insert at one position, the insert."""
+"""A key's newest version: by generation, then change sequence; of a delete and an insert at one, the insert."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def state_columns(table: Table) -> list[tuple[str, str]]:
 
 
 def newest(changes: DataFrame, table: Table) -> DataFrame:
-    """One row a key in the shape of `<t>`, and `_op`: ranked first, so that a newest version that is not valid
-    takes its key away instead of bringing an older one back."""
+    """One row a key in the shape of `<t>`, with `_op` and `_failed`: ranked first, so that a newest version
+    that is not valid takes its key away instead of bringing an older one back."""
     keys = ", ".join(f"`{key}`" for key in table.key)
     ranked = changes.selectExpr("*", f"row_number() OVER (PARTITION BY {keys} ORDER BY {_ORDER}) AS `_rank`")
     return ranked.where("`_rank` = 1").selectExpr(

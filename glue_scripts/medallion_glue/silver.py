@@ -1,7 +1,7 @@
 """Bronze to silver of one table: append what is new to `<t>_changes`, then bring `<t>` up to it.
 
-Each stage is one commit and safe to repeat: what was appended is read from the table itself, and a row of `<t>` only
-gives way to a greater position. `medallion.merged_snapshot` may lag behind the rows of `<t>`, never lead them.
+Each stage is one commit and safe to repeat: what was appended is read from the table itself, and a row of
+`<t>` only gives way to a greater position. `medallion.merged_snapshot` may lag behind the rows, never lead.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class SilverTable:
     bronze: str
 
     def take(self, generation: str, loaded: bool) -> TableReport:
-        """Takes every new file: the rest of the generation at hand, then `generation` once its full load is complete."""
+        """Takes every new file: the rest of the generation at hand, then `generation` once it is loaded."""
         taken = self.taken()
         at_hand = max((_generation(file) for file in taken), default=None)
         if at_hand is None and not loaded:
@@ -197,7 +197,7 @@ class SilverTable:
             incoming.unpersist()
 
     def _winning(self, incoming: DataFrame) -> DataFrame:
-        """The incoming versions that are newer than `<t>`'s, with what they find there (`_was_live`, NULL: no such key)."""
+        """The incoming versions that are newer than `<t>`'s, with `_was_live` (NULL: no such key there)."""
         from pyspark.sql import functions as f
 
         keys = list(self.table.key)

@@ -1,4 +1,4 @@
-"""Staging: a model's rows as Parquet with a manifest, and the statements that load them into the warehouse."""
+"""Staging: a model's rows as Parquet with a manifest, and the statements that load them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 FILES = 4
 STATEMENTS = 40  # of one Data API batch
+_STAGED = "run_id, model, from_position, to_position, select_hash, is_full, staged_rows"
 
 
 @dataclass(frozen=True)
 class Staged:
-    """What was staged of a model, as the step file says it; positions as in `etl.position` (None: nothing yet)."""
+    """What was staged of a model, as the step file says it; positions as in `etl.position` or None."""
 
     model: str
     kind: str
@@ -46,7 +47,7 @@ class Staged:
 
 
 def write_rows(rows: DataFrame, bucket: str, run_id: str, model: str) -> tuple[int, int, str | None]:
-    """Writes Parquet and its manifest; numbers of upserts and deletes, and the manifest's URI (None without a row)."""
+    """Writes Parquet and its manifest; upserts, deletes, and the manifest's URI (None without a row)."""
     from pyspark.sql import Observation
     from pyspark.sql import functions as f
 
@@ -97,8 +98,7 @@ def load_statements(staged: Staged, run_id: str, role: str) -> list[str]:
         f"DELETE FROM staging.{staged.model}",
         *([copy] if staged.manifest else []),
         f"DELETE FROM etl.staged WHERE model = '{staged.model}'",
-        "INSERT INTO etl.staged(run_id, model, from_position, to_position, select_hash, is_full, staged_rows) "
-        f"VALUES ({', '.join(literals)})",
+        f"INSERT INTO etl.staged({_STAGED}) VALUES ({', '.join(literals)})",
     ]
 
 

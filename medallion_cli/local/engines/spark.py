@@ -1,7 +1,7 @@
-"""Spark as Glue 5.1 runs it: Java 17, Spark 3.5.6 with Iceberg, in a JVM of its own that stays warm between jobs.
+"""Spark as Glue 5.1 runs it: Java 17, Spark 3.5.6 with Iceberg, in a JVM that stays warm between jobs.
 
-A job is a Python process that attaches to the JVM (`PYSPARK_GATEWAY_PORT`), brings its own Spark settings and stops its
-context at the end. The JVM leaves when its standard input closes, which the death of this process does.
+A job is a Python process that attaches to the JVM (`PYSPARK_GATEWAY_PORT`), brings its own Spark settings and
+stops its context at the end. The JVM leaves when its standard input closes, which the death of this process does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,22 @@ JOBS_PER_JVM = 40  # a fresh JVM now and then, since class metadata of old jobs 
 GLUE_CATALOG = "org.apache.iceberg.aws.glue.GlueCatalog"
 _JAVA_VERSIONS = range(17, 22)  # Spark 3.5 runs on 17 and 21 and on nothing newer
 _START_SECONDS = 60
-_OPENED = ["java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util", "java.util.concurrent", "java.util.concurrent.atomic", "jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar"]
+_OPENED = [
+    "java.lang",
+    "java.lang.invoke",
+    "java.lang.reflect",
+    "java.io",
+    "java.net",
+    "java.nio",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "jdk.internal.ref",
+    "sun.nio.ch",
+    "sun.nio.cs",
+    "sun.security.action",
+    "sun.util.calendar",
+]
 _SETTINGS = {
     "spark.master": "local[2]",
     "spark.ui.enabled": "false",
@@ -96,7 +111,7 @@ def iceberg_jar() -> Path:
 
 
 def job_settings(objects: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """A job's Spark settings: its own, with the Glue catalog replaced by one on disk and `s3://` by the buckets' folders."""
+    """A job's Spark settings: its own, but Glue's catalog is on disk and `s3://` are the buckets' folders."""
     settings = {**_SETTINGS, **_on_disk(given)}
     for bucket in sorted(path.name for path in objects.iterdir() if path.is_dir()):
         settings[f"spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback"] = f"raw://{objects / bucket}"
@@ -145,7 +160,7 @@ class Jvm:
         }
 
     def start(self) -> None:
-        """Starts a fresh JVM and waits for its gateway; MedallionError with the log's last line when it does not come."""
+        """Starts a fresh JVM and waits for its gateway; MedallionError with the log's last line."""
         self.stop()
         self.folder.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix="start-", dir=self.folder))
@@ -208,7 +223,8 @@ def _log_settings(folder: Path) -> Path:
     settings.mkdir(exist_ok=True)
     (settings / "log4j2.properties").write_text(
         "rootLogger.level = warn\nrootLogger.appenderRef.err.ref = err\nappender.err.type = Console\n"
-        "appender.err.name = err\nappender.err.target = SYSTEM_ERR\nappender.err.layout.type = PatternLayout\n"
+        "appender.err.name = err\nappender.err.target = SYSTEM_ERR\n"
+        "appender.err.layout.type = PatternLayout\n"
         "appender.err.layout.pattern = %d{yyyy-MM-dd HH:mm:ss} %p %c{1}: %m%n%ex\n"
     )
     return settings

@@ -1,7 +1,7 @@
 """What a Glue job's process runs: `python spark_job.py SCRIPT ARGUMENTS…`, attached to the warm JVM.
 
-Standard library and pyspark only. It ends with its parent (standard input closes), leaves no Spark context behind, and
-writes a failure's own line to the file that `MEDALLION_JOB_ERROR` names.
+Standard library and pyspark only. It ends with its parent (standard input closes), leaves no Spark context
+behind, and writes a failure's own line to the file that `MEDALLION_JOB_ERROR` names.
 """
 
 from __future__ import annotations

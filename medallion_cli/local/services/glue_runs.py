@@ -1,4 +1,4 @@
-"""Runs of Glue jobs on the local Spark: the script of the artifacts bucket, unchanged, in a process of its own."""
+"""Runs of Glue jobs on the local Spark: the script from its bucket, unchanged, in a process of its own."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class SparkRuns:
                 self._live.pop(run_id, None)
 
     def _awaited(self, run_id: str, process: subprocess.Popen[Any], error: Path, seconds: float) -> Outcome:
-        """How the process ended; a JVM whose job was torn off it holds a dead job's context, so it goes too."""
+        """How the process ended; a JVM whose job was torn off holds a dead job's context, so it goes too."""
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -143,7 +143,7 @@ class SparkRuns:
     def _prepare(
         self, run_id: str, folder: Path, job: Mapping[str, Any], arguments: dict[str, str]
     ) -> tuple[list[str], dict[str, str]]:
-        """Command and environment: script and libraries are copied, so that a deployment meanwhile changes nothing."""
+        """Command and environment; script and libraries are copied: a deployment changes nothing meanwhile."""
         script = self._fetched(job["Command"]["ScriptLocation"], folder)
         libraries = arguments.get("--extra-py-files", "").split(",")
         python_path = [

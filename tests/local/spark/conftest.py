@@ -1,4 +1,4 @@
-"""One warm JVM and one session for all tests here; a fake S3 client over the folders that Spark reads and writes."""
+"""One warm JVM and one session for all tests here; a fake S3 client over the folders that Spark uses."""
 
 from __future__ import annotations
 

@@ -18,8 +18,9 @@ def loaded(case: Case) -> Case:
     rows = [{"product_id": n, "brand_id": n, "name": f"p{n}", "price": "2.50"} for n in (1, 2)]
     case.load("products", rows)
     sold = [EPOCH + timedelta(seconds=s, microseconds=7) for s in (-50, 5, 25)]
-    sales = [{"sale_id": n, "line": 1, "product_id": 1, "quantity": n, "sold_at": t} for n, t in enumerate(sold)]
-    case.load("sales", [*sales, {"sale_id": 9, "line": 1, "product_id": 77, "quantity": 1, "sold_at": sold[0]}])
+    one = {"line": 1, "product_id": 1, "quantity": 1}
+    sales = [{**one, "sale_id": n, "sold_at": moment} for n, moment in enumerate(sold)]
+    case.load("sales", [*sales, {**one, "sale_id": 9, "product_id": 77, "sold_at": sold[0]}])
     case.changes("products", [("U", 10, {**rows[0], "name": "renamed"}), ("D", 20, rows[1])])
     case.to_silver()
     return case
@@ -28,9 +29,11 @@ def loaded(case: Case) -> Case:
 def result(case: Case, **more: Any) -> dict[str, dict[str, Any]]:
     from checksum import checksums
 
-    request = {"tables": [{"table": t, **more} for t in ("brands", "products", "sales")], "models": []}
-    found = checksums(case.house, case.pipeline, request | {"models": ["dim_product", "fact_sales", "brands"]})
-    return {entry["table"]: entry for entry in found["tables"]} | {f"gold {e['model']}": e for e in found["models"]}
+    tables = [{"table": table, **more} for table in ("brands", "products", "sales")]
+    request = {"tables": tables, "models": ["dim_product", "fact_sales", "brands"]}
+    found = checksums(case.house, case.pipeline, request)
+    models = {f"gold {entry['model']}": entry for entry in found["models"]}
+    return {entry["table"]: entry for entry in found["tables"]} | models
 
 
 def test_silver_sums_are_those_of_the_shared_canonical_select(case: Case) -> None:
@@ -39,7 +42,8 @@ def test_silver_sums_are_those_of_the_shared_canonical_select(case: Case) -> Non
         expressions = [column.canonical for column in table.columns]
         sql = checksum_select("spark", case.house.name(table.name), expressions, "NOT _is_deleted")
         row = case.spark.sql(sql).first()
-        assert (found[table.name]["rows"], found[table.name]["checksum"]) == (row["row_count"], row["checksum"])
+        expected = {"table": table.name, "rows": row["row_count"], "checksum": row["checksum"]}
+        assert found[table.name] == expected
     assert found["brands"]["checksum"].startswith("2:")
 
 
@@ -59,8 +63,10 @@ def test_facts_find_the_version_of_their_moment_the_first_for_earlier_ones_and_n
         name: GoldModel(case.house.apart(), pipeline, pins, pipeline.model(name)).rows()
         for name in ("dim_product", "fact_sales")
     }
-    versions = {row["version"]: row["product_sk"] for row in evaluated["dim_product"].where("product_id = 1").collect()}
+    history = evaluated["dim_product"].where("product_id = 1").collect()
+    versions = {row["version"]: row["product_sk"] for row in history}
     dimension = {"dim_product": (pipeline.model("dim_product"), evaluated["dim_product"])}
     rows = looked_up(pipeline.model("fact_sales"), evaluated["fact_sales"], dimension).collect()
-    assert {row["sale_id"]: row["product_sk"] for row in rows} == {0: versions[1], 1: versions[1], 2: versions[2], 9: -1}
+    found = {row["sale_id"]: row["product_sk"] for row in rows}
+    assert found == {0: versions[1], 1: versions[1], 2: versions[2], 9: -1}
     assert result(case)["gold fact_sales"]["rows"] == 4

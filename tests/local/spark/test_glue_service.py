@@ -23,6 +23,7 @@ CONF = (
     " --conf spark.sql.catalog.glue_catalog.io-impl=org.apache.iceberg.aws.s3.S3FileIO"
     " --conf spark.sql.catalog.glue_catalog.warehouse=s3://silver/warehouse"
 )
+SESSION = "from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()"
 SCRIPTS = {
     "good": """
 import sys, os, greeting
@@ -35,8 +36,8 @@ spark.table("glue_catalog.db.t").coalesce(1).write.mode("overwrite").json("s3://
 print(greeting.TEXT, sys.argv[sys.argv.index("--word") + 1], os.environ["AWS_ENDPOINT_URL"], flush=True)
 """,
     "bad": "raise ValueError('no such thing\\nas this')",
-    "slow": "import time\nfrom pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()\ntime.sleep(60)",
-    "jvm": "from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()._jvm.java.lang.System.exit(3)",
+    "slow": f"import time\n{SESSION}\ntime.sleep(60)",
+    "jvm": f"{SESSION}._jvm.java.lang.System.exit(3)",
 }
 
 

@@ -1,4 +1,4 @@
-"""Silver to gold on real Spark: each model kind, and that the incremental way ends where the full one does."""
+"""Silver to gold on real Spark: each model kind, and that incremental ends where full does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small pipeline (brands, products, sales), its bronze files made by hand, and the two jobs run over them."""
+"""A small pipeline (brands, products, sales), bronze files made by hand, and the jobs run over them."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ ARROW = {
     "sold_at": pa.timestamp("us"),
 }
 DIM_PRODUCT = """
-SELECT p.product_id, p.name, b.name AS brand, p.price, greatest(p._from, b._from) AS _from, least(p._to, b._to) AS _to
+SELECT p.product_id, p.name, b.name AS brand, p.price,
+  greatest(p._from, b._from) AS _from, least(p._to, b._to) AS _to
 FROM products p LEFT JOIN brands b ON b.brand_id = p.brand_id AND b._from < p._to AND p._from < b._to
 WHERE NOT p._deleted"""
 FACT_SALES = """
-SELECT s.sale_id, s.line, s.product_id, p.name AS product, s.quantity, s.quantity * p.price AS amount, s.sold_at
+SELECT s.sale_id, s.line, s.product_id, p.name AS product, s.quantity,
+  s.quantity * p.price AS amount, s.sold_at
 FROM sales s LEFT JOIN products p ON p.product_id = s.product_id"""
 
 
@@ -92,7 +94,7 @@ def document(schema: str, expectations: dict[str, list[dict[str, str]]] | None =
             },
             {
                 "sales": None,
-                "products": "SELECT s.sale_id, s.line FROM changed c JOIN sales s ON s.product_id = c.product_id",
+                "products": "SELECT s.sale_id, s.line FROM changed c JOIN sales s USING (product_id)",
             },
             lookups=[
                 {
