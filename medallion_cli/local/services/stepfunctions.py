@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from medallion_cli.local.protocol import Service, ServiceError
 from medallion_cli.local.services.asl import ExecutionFailed, Interpreter
 from medallion_cli.local.services.asl_tasks import Stopped, TaskError, iso
+from medallion_cli.local.services.execution_history import Histories
 
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
 
 REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
+SUMMARY = ("arn", "name", "machine", "status", "started", "stopped")
 
 
 def create(runtime: Runtime) -> Service:
@@ -30,14 +32,19 @@ class StepFunctions(Service):
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.lock = threading.RLock()
+        self.histories = Histories(runtime.store.folder / "histories")
+        self.live: dict[str, dict[str, Any]] = {}
         self.stops: dict[str, threading.Event] = {}
+        self.summaries: dict[str, dict[str, Any]] = {}
+        for name in runtime.store.names("executions"):
+            self._summarise(runtime.store.load(name))
         self.ending = False
 
     def start(self) -> None:
         """What was running when the daemon died reads ABORTED."""
-        for name in self.runtime.store.names("executions"):
-            execution = self.runtime.store.load(name)
-            if execution["status"] == "RUNNING":
+        for arn, summary in list(self.summaries.items()):
+            if summary["status"] == "RUNNING":
+                execution = self._execution(arn)
                 execution.update(error="Medallion.DaemonStopped", cause="the embedded AWS stopped while it ran")
                 self._end(execution, "ABORTED")
 
@@ -115,7 +122,7 @@ class StepFunctions(Service):
                 raise ServiceError("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
             execution = {
                 "arn": arn, "name": name, "machine": machine_arn, "definition": machine["definition"], "input": text,
-                "status": "RUNNING", "started": _now(), "stopped": None, "events": [], "redrives": 0,
+                "status": "RUNNING", "started": _now(), "stopped": None, "redrives": 0,
             }  # fmt: skip
             self._event(execution, "ExecutionStarted", {"executionStartedEventDetails": {"input": text}})
             self._launch(execution)
@@ -139,7 +146,7 @@ class StepFunctions(Service):
         execution = self._execution(params["executionArn"])
         if execution["status"] == "RUNNING":
             with self.lock:
-                live = self._live.get(execution["arn"], execution)
+                live = self.live.get(execution["arn"], execution)
                 live["error"], live["cause"] = params.get("error", ""), params.get("cause", "")
             self.stops.setdefault(execution["arn"], threading.Event()).set()
         return {"stopDate": datetime.now(UTC)}
@@ -161,8 +168,9 @@ class StepFunctions(Service):
     def list_executions(self, params: dict[str, Any]) -> dict[str, Any]:
         """Newest first."""
         wanted = params.get("statusFilter")
-        found = [self.runtime.store.load(name) for name in self.runtime.store.names("executions")]
-        found = [e for e in found if e["machine"] == params.get("stateMachineArn", e["machine"])]
+        with self.lock:
+            known = list(self.summaries.values())
+        found = [e for e in known if e["machine"] == params.get("stateMachineArn", e["machine"])]
         found = sorted((e for e in found if wanted in (None, e["status"])), key=lambda e: e["started"], reverse=True)
         page = [
             {
@@ -176,7 +184,7 @@ class StepFunctions(Service):
 
     def get_execution_history(self, params: dict[str, Any]) -> dict[str, Any]:
         """One page of events."""
-        events = self._execution(params["executionArn"])["events"]
+        events = self.histories.events(_key(self._execution(params["executionArn"])["arn"]))
         ordered = list(reversed(events)) if params.get("reverseOrder") else events
         first = int(params.get("nextToken") or 0)
         size = params.get("maxResults") or 1000
@@ -186,12 +194,8 @@ class StepFunctions(Service):
 
     # Inside
 
-    @property
-    def _live(self) -> dict[str, dict[str, Any]]:
-        return self.__dict__.setdefault("live", {})
-
     def _launch(self, execution: dict[str, Any]) -> None:
-        self._live[execution["arn"]] = execution
+        self.live[execution["arn"]] = execution
         self.stops[execution["arn"]] = threading.Event()
         self._save(execution)
         threading.Thread(target=self._run, args=(execution,), name=execution["name"], daemon=True).start()
@@ -212,6 +216,7 @@ class StepFunctions(Service):
 
         def enter(state: str, document: Any, variables: dict[str, Any]) -> None:
             execution["resume"] = {"state": state, "input": document, "variables": dict(variables)}
+            self._save(execution)
 
         def record(kind: str, details: dict[str, Any]) -> None:
             self._event(execution, kind, details)
@@ -238,20 +243,23 @@ class StepFunctions(Service):
         kind = {"SUCCEEDED": "ExecutionSucceeded", "FAILED": "ExecutionFailed"}.get(status, "ExecutionAborted")
         details = {k: execution[k] for k in ("output", "error", "cause") if execution.get(k) is not None}
         self._event(execution, kind, {f"{kind[0].lower()}{kind[1:]}EventDetails": details})
-        self._live.pop(execution["arn"], None)
+        self._save(execution)
+        self.live.pop(execution["arn"], None)
+        self.histories.forget(_key(execution["arn"]))
 
     def _event(self, execution: dict[str, Any], kind: str, details: dict[str, Any]) -> None:
-        with self.lock:
-            number = len(execution["events"]) + 1
-            event = {"timestamp": _now(), "type": kind, "id": number, "previousEventId": number - 1, **details}
-            execution["events"].append(event)
-            self._save(execution)
+        self.histories.append(_key(execution["arn"]), kind, _now(), details)
 
     def _save(self, execution: dict[str, Any]) -> None:
-        self.runtime.store.save(_document(execution["arn"]), execution)
+        with self.lock:
+            self.runtime.store.save(f"executions/{_key(execution['arn'])}", execution)
+            self._summarise(execution)
+
+    def _summarise(self, execution: dict[str, Any]) -> None:
+        self.summaries[execution["arn"]] = {name: execution[name] for name in SUMMARY}
 
     def _load(self, arn: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self.runtime.store.load(_document(arn))
+        found: dict[str, Any] | None = self.runtime.store.load(f"executions/{_key(arn)}")
         return found
 
     def _execution(self, arn: str) -> dict[str, Any]:
@@ -292,9 +300,9 @@ def _check_states(definition: dict[str, Any]) -> None:
         raise ValueError(f"MISSING_TRANSITION_TARGET: {missing[0]}")
 
 
-def _document(arn: str) -> str:
-    """`executions/<machine>:<name>`: two machines may have executions of the same name."""
-    return "executions/" + ":".join(arn.split(":")[-2:])
+def _key(arn: str) -> str:
+    """`<machine>:<name>`: two machines may have executions of the same name."""
+    return ":".join(arn.split(":")[-2:])
 
 
 def _now() -> str:

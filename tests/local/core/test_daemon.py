@@ -6,12 +6,15 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from medallion_cli.local import lifecycle
+from medallion_cli.local.engines.processes import read_pidfile
 from tests.local.core.conftest import Daemon
 
 pytestmark = pytest.mark.engine
@@ -63,10 +66,13 @@ def test_a_value_outside_its_enum_is_refused(daemon: Daemon) -> None:
         )
 
 
-def test_secrets_survive_a_kill_at_the_same_address(own_daemon: Daemon) -> None:
+def test_secrets_survive_a_kill_at_the_same_address(
+    own_daemon: Daemon, eventually: Callable[..., Any]
+) -> None:
     made = own_daemon.client("secretsmanager").create_secret(Name="db", SecretString='{"password":"p"}')
     facts = json.loads((own_daemon.state / "daemon.json").read_text())
     os.kill(facts["pid"], signal.SIGKILL)
+    eventually(lambda: read_pidfile(own_daemon.state / "daemon.pid") is None)
     found = own_daemon.client("secretsmanager").get_secret_value(SecretId=made["ARN"])
     assert found["SecretString"] == '{"password":"p"}'
     again = json.loads((own_daemon.state / "daemon.json").read_text())
@@ -99,3 +105,30 @@ def test_stop_ends_it_and_reset_leaves_nothing(own_daemon: Daemon) -> None:
     assert lifecycle.endpoint(own_daemon.state) is None
     lifecycle.reset(own_daemon.state)
     assert not own_daemon.state.exists()
+
+
+def test_an_execution_that_a_kill_ended_reads_aborted_and_can_be_redriven(
+    own_daemon: Daemon, eventually: Callable[..., Any]
+) -> None:
+    client = own_daemon.client("stepfunctions")
+    wait = {
+        "Type": "Wait",
+        "Seconds": "{% $states.context.Execution.RedriveCount = 0 ? 60 : 0 %}",
+        "End": True,
+    }
+    definition = {"QueryLanguage": "JSONata", "StartAt": "W", "States": {"W": wait}}
+    role = "arn:aws:iam::000000000000:role/r"
+    machine = client.create_state_machine(name="m", definition=json.dumps(definition), roleArn=role)[
+        "stateMachineArn"
+    ]
+    run = client.start_execution(stateMachineArn=machine, name="run-1")["executionArn"]
+    eventually(lambda: len(client.get_execution_history(executionArn=run)["events"]) > 1)
+    os.kill(json.loads((own_daemon.state / "daemon.json").read_text())["pid"], signal.SIGKILL)
+    eventually(lambda: read_pidfile(own_daemon.state / "daemon.pid") is None)
+    after = own_daemon.client("stepfunctions")
+    assert after.describe_execution(executionArn=run)["status"] == "ABORTED"
+    after.redrive_execution(executionArn=run)
+    eventually(lambda: after.describe_execution(executionArn=run)["status"] == "SUCCEEDED")
+    events = after.get_execution_history(executionArn=run)["events"]
+    assert [e["id"] for e in events] == list(range(1, len(events) + 1))
+    assert {"ExecutionAborted", "ExecutionRedriven", "ExecutionSucceeded"} <= {e["type"] for e in events}

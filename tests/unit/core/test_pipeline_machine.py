@@ -46,71 +46,85 @@ class Warehouse(Runtime):
         assert found is not None, operation
         return dict(found)
 
-    def ListExecutions(self, _: Any) -> Any:  # noqa: N802
+    def ListExecutions(self, _: Any) -> Any:
         return {"executions": []}
 
-    def DescribeReplicationTasks(self, _: Any) -> Any:  # noqa: N802
+    def DescribeReplicationTasks(self, _: Any) -> Any:
         return {"ReplicationTasks": [{"Status": "running"}]}
 
-    def DescribeTableStatistics(self, _: Any) -> Any:  # noqa: N802
-        return {"TableStatistics": [{"SchemaName": "shop", "TableName": "orders", "TableState": "Table completed"}]}
+    def DescribeTableStatistics(self, _: Any) -> Any:
+        return {
+            "TableStatistics": [
+                {"SchemaName": "shop", "TableName": "orders", "TableState": "Table completed"}
+            ]
+        }
 
-    def DescribeEndpoints(self, _: Any) -> Any:  # noqa: N802
+    def DescribeEndpoints(self, _: Any) -> Any:
         return {"Endpoints": [{"S3Settings": {"BucketFolder": "g0001"}}]}
 
-    def StartJobRun(self, _: Any) -> Any:  # noqa: N802
+    def StartJobRun(self, _: Any) -> Any:
         return {"JobRunId": "jr"}
 
-    def GetJobRun(self, _: Any) -> Any:  # noqa: N802
+    def GetJobRun(self, _: Any) -> Any:
         return {"JobRun": {"JobRunState": "SUCCEEDED"}}
 
-    def GetObject(self, params: Any) -> Any:  # noqa: N802
+    def GetObject(self, params: Any) -> Any:
         return {"Body": json.dumps(self.objects[Path(params["Key"]).stem]).encode()}
 
-    def PutObject(self, params: Any) -> Any:  # noqa: N802
+    def PutObject(self, params: Any) -> Any:
         self.objects["summary"] = json.loads(params["Body"])
         return {"ETag": '"e"'}
 
-    def Publish(self, _: Any) -> Any:  # noqa: N802
+    def Publish(self, _: Any) -> Any:
         return {"MessageId": "m"}
 
-    def ExecuteStatement(self, params: Any) -> Any:  # noqa: N802
+    def ExecuteStatement(self, params: Any) -> Any:
         return {"Id": "merge" if "CALL" in params["Sql"] else "positions"}
 
-    def BatchExecuteStatement(self, params: Any) -> Any:  # noqa: N802
+    def BatchExecuteStatement(self, params: Any) -> Any:
         return {"Id": "copy" if "COPY" in str(params["Sqls"]) else "gold"}
 
-    def DescribeStatement(self, params: Any) -> Any:  # noqa: N802
+    def DescribeStatement(self, params: Any) -> Any:
         self.statements += 1
         return {"Id": params["Id"], "Status": "STARTED" if self.statements == 1 else "FINISHED"}
 
-    def GetStatementResult(self, params: Any) -> Any:  # noqa: N802
+    def GetStatementResult(self, params: Any) -> Any:
         return {"Records": {"positions": POSITIONS, "gold:1": ROWS, "gold:2": STATES}[params["Id"]]}
 
 
 def run(state: Path, data: dict[str, Any], **change: Any) -> tuple[Warehouse, dict[str, Any]]:
     values = {"PollSeconds": "0"}
-    text = re.sub(r"\$\{(\w+)\}", lambda found: values.get(found[1], found[1]), TEMPLATE.read_text(encoding="utf-8"))
+    text = re.sub(
+        r"\$\{(\w+)\}", lambda found: values.get(found[1], found[1]), TEMPLATE.read_text(encoding="utf-8")
+    )
     warehouse = Warehouse(state, **change)
     service = stepfunctions.create(warehouse)
-    made = {"name": "m", "definition": json.dumps(yaml.safe_load(text)), "roleArn": "arn:aws:iam::000000000000:role/r"}
+    made = {
+        "name": "m",
+        "definition": json.dumps(yaml.safe_load(text)),
+        "roleArn": "arn:aws:iam::000000000000:role/r",
+    }
     machine = service.create_state_machine(made)["stateMachineArn"]
     started = {"stateMachineArn": machine, "name": "run-1", "input": json.dumps(data)}
     arn = {"executionArn": service.start_execution(started)["executionArn"]}
     until = time.monotonic() + 20
     while (found := service.describe_execution(arn))["status"] == "RUNNING":
-        assert time.monotonic() < until, [e for e in service.get_execution_history(arn)["events"]][-3:]
+        assert time.monotonic() < until, service.get_execution_history(arn)["events"][-3:]
         time.sleep(0.02)
     return warehouse, found
 
 
 def arguments(warehouse: Warehouse, job: str) -> dict[str, str]:
-    started = [params for name, params in warehouse.calls if name == "StartJobRun" and params["JobName"] == job]
+    started = [
+        params for name, params in warehouse.calls if name == "StartJobRun" and params["JobName"] == job
+    ]
     assert len(started) == 1
     return dict(started[0]["Arguments"])
 
 
-@pytest.mark.parametrize("data", [{}, {"layers": ["silver", "gold"], "tables": "all", "models": "all", "full": "false"}])
+@pytest.mark.parametrize(
+    "data", [{}, {"layers": ["silver", "gold"], "tables": "all", "models": "all", "full": "false"}]
+)
 def test_a_run_ends_with_a_whole_summary(tmp_path: Path, data: dict[str, Any]) -> None:
     warehouse, found = run(tmp_path, data)
     assert found["status"] == "SUCCEEDED", found
@@ -118,12 +132,20 @@ def test_a_run_ends_with_a_whole_summary(tmp_path: Path, data: dict[str, Any]) -
     assert summary["silver"] == SILVER
     assert summary["error"] is None
     assert summary["gold"] == [
-        {"model": "dim_customer", "staged_rows": 5, "inserted": 4, "updated": 1, "deleted": 0, "rows_after": 9}
+        {
+            "model": "dim_customer",
+            "staged_rows": 5,
+            "inserted": 4,
+            "updated": 1,
+            "deleted": 0,
+            "rows_after": 9,
+        }
     ]
     assert arguments(warehouse, "BronzeToSilverJob")["--loaded"] == "none,shop.orders"
     positions = json.loads(arguments(warehouse, "SilverToGoldJob")["--positions"])
     assert positions == {"dim_customer": {"to": '{"customers":1}', "hash": "hash"}}
-    assert [p["Sqls"] for n, p in warehouse.calls if n == "BatchExecuteStatement"][0] == STAGED["load_batches"][0]
+    batches = [params["Sqls"] for name, params in warehouse.calls if name == "BatchExecuteStatement"]
+    assert batches[0] == STAGED["load_batches"][0]
 
 
 def test_one_layer_leaves_the_other_alone(tmp_path: Path) -> None:
@@ -134,7 +156,10 @@ def test_one_layer_leaves_the_other_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_staged_loads_nothing(tmp_path: Path) -> None:
-    nothing = lambda params: {"Body": json.dumps({"load_batches": []} if "silver_to" in params["Key"] else SILVER).encode()}  # noqa: E731
+    def nothing(params: dict[str, Any]) -> dict[str, Any]:
+        empty = "silver_to_gold" in params["Key"]
+        return {"Body": json.dumps({"load_batches": []} if empty else SILVER).encode()}
+
     warehouse, found = run(tmp_path, {"layers": ["gold"]}, GetObject=nothing)
     assert found["status"] == "SUCCEEDED", found
     assert "CALL" not in str([p for n, p in warehouse.calls if n == "ExecuteStatement"])
@@ -142,7 +167,9 @@ def test_nothing_staged_loads_nothing(tmp_path: Path) -> None:
 
 def test_a_first_run_has_no_positions(tmp_path: Path) -> None:
     rows = {"positions": [], "gold:1": ROWS, "gold:2": STATES}
-    warehouse, found = run(tmp_path, {"layers": ["gold"]}, GetStatementResult=lambda p: {"Records": rows[p["Id"]]})
+    warehouse, found = run(
+        tmp_path, {"layers": ["gold"]}, GetStatementResult=lambda p: {"Records": rows[p["Id"]]}
+    )
     assert found["status"] == "SUCCEEDED", found
     assert arguments(warehouse, "SilverToGoldJob")["--positions"] == "{}"
 
@@ -158,7 +185,10 @@ def test_a_failed_job_is_told_with_its_cause(tmp_path: Path) -> None:
 def test_stopped_replication_is_said_with_the_next_command(tmp_path: Path) -> None:
     missing = ServiceError("NoSuchKey", "no such key", 404)
     warehouse, found = run(
-        tmp_path, {}, DescribeReplicationTasks={"ReplicationTasks": [{"Status": "stopped"}]}, GetObject=missing
+        tmp_path,
+        {},
+        DescribeReplicationTasks={"ReplicationTasks": [{"Status": "stopped"}]},
+        GetObject=missing,
     )
     assert found["status"] == "FAILED"
     assert warehouse.objects["summary"]["error"]["Error"] == "Medallion.ReplicationNotRunning"

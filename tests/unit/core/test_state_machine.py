@@ -192,6 +192,10 @@ def test_a_redrive_goes_on_from_the_state_that_failed(tmp_path: Path) -> None:
 
 def test_what_ran_when_the_daemon_died_reads_aborted(tmp_path: Path) -> None:
     runtime, service, run = execute(tmp_path, {"Long": {"Type": "Wait", "Seconds": 60, "End": True}})
+    until = time.monotonic() + 5
+    while "WaitStateEntered" not in kinds(service, run):
+        assert time.monotonic() < until
+        time.sleep(0.02)
     service.stop()
     after = stepfunctions.create(runtime)
     after.start()
