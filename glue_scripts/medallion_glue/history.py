@@ -31,7 +31,7 @@ def generation_moments(changes: Iterable[DataFrame]) -> dict[str, str]:
 
 def intervals(changes: DataFrame, table: Table, moments: dict[str, str]) -> DataFrame:
     """The table's columns with `_from`, `_to` (half-open positions) and `_deleted`; per key without gap from
-    the beginning of time (deleted, columns NULL) to its end. Of versions at one position the newest counts."""
+    the beginning of time (deleted, columns NULL) to its end. Of versions at one position one counts."""
     keys = ", ".join(f"`{key}`" for key in table.key)
     order = "`_generation`, `_seq`, (`_op` = 'D') DESC, `_bronze_file`, `_bronze_row`"
     window = f"(PARTITION BY {keys} ORDER BY {order})"

@@ -1,4 +1,4 @@
-"""A key's newest version: by generation, then change sequence; of a delete and an insert at one, the insert."""
+"""A key's newest version: by generation, then change sequence; of a delete and an insert there the insert."""
 
 from __future__ import annotations
 

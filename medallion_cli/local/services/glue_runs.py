@@ -143,7 +143,7 @@ class SparkRuns:
     def _prepare(
         self, run_id: str, folder: Path, job: Mapping[str, Any], arguments: dict[str, str]
     ) -> tuple[list[str], dict[str, str]]:
-        """Command and environment; script and libraries are copied: a deployment changes nothing meanwhile."""
+        """Command and environment; script and libraries are copied: deploying changes nothing meanwhile."""
         script = self._fetched(job["Command"]["ScriptLocation"], folder)
         libraries = arguments.get("--extra-py-files", "").split(",")
         python_path = [
