@@ -38,7 +38,7 @@ class ProcessStatus:
 
 
 def state_root() -> Path:
-    """Where environments live. Engines that refuse root run unprivileged, so root's state is not in its home."""
+    """Where environments live; root's not in its home, which the unprivileged engines could not enter."""
     return _root("MEDALLION_STATE_HOME", "XDG_STATE_HOME", ".local/state", "/var/lib/medallion")
 
 
@@ -56,7 +56,11 @@ def _root(own: str, xdg: str, home: str, system: str) -> Path:
 
 
 def ensure(
-    state: Path, *, region: str, options: Mapping[str, str] | None = None, notify: Callable[[str], None] = print
+    state: Path,
+    *,
+    region: str,
+    options: Mapping[str, str] | None = None,
+    notify: Callable[[str], None] = print,
 ) -> Endpoint:
     """The running daemon; started when it is not, after ending what a killed one left behind."""
     if (found := endpoint(state)) is not None:

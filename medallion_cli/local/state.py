@@ -1,4 +1,4 @@
-"""Durable JSON documents of one environment: a document is whole or it is the one before, whatever is killed when."""
+"""Durable JSON documents of one environment: each is whole, or the one before, whatever is killed."""
 
 from __future__ import annotations
 

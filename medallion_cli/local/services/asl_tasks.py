@@ -1,4 +1,4 @@
-"""Service integrations of Step Functions: SDK calls, `glue:startJobRun.sync`, `lambda:invoke`, `sns:publish`."""
+"""Integrations of Step Functions: SDK calls, `glue:startJobRun.sync`, `lambda:invoke`, `sns:publish`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
 
 POLL_SECONDS = 0.2
-# Step Functions' name of a service → botocore's, and the prefix of its errors (AWS SDK for Java 2 client names).
+# Step Functions' name of a service → botocore's, and the prefix of its errors (AWS SDK for Java 2).
 SERVICES = {
     "databasemigration": ("dms", "DatabaseMigration"),
     "redshiftdata": ("redshift-data", "RedshiftData"),
@@ -58,9 +58,10 @@ def perform(runtime: Runtime, resource: str, arguments: dict[str, Any], stopped:
 
 
 def exception_name(service: str, prefix: str, code: str) -> str:
-    """The Java SDK's name of an error, which is what Step Functions reports: `NoSuchKey` is NoSuchKeyException."""
-    known = {str(shape.metadata.get("error", {}).get("code", shape.name)) for shape in service_model(service).error_shapes}
-    known |= {shape.name for shape in service_model(service).error_shapes}
+    """The Java SDK's name of an error, which Step Functions reports: `NoSuchKey` is NoSuchKeyException."""
+    shapes = service_model(service).error_shapes
+    known = {str(shape.metadata.get("error", {}).get("code", shape.name)) for shape in shapes}
+    known |= {shape.name for shape in shapes}
     if code not in known and not code.endswith("Exception"):
         return f"{prefix}Exception"
     return code.removesuffix("Fault").removesuffix("Exception") + "Exception"
@@ -82,8 +83,7 @@ def _call(runtime: Runtime, service: str, operation: str, arguments: dict[str, A
         params["Body"] = json.dumps(params["Body"])
     if service == "lambda" and "Payload" in params:
         params["Payload"] = json.dumps(params["Payload"]).encode()
-    result = runtime.services["s3"].put_object(params) if (service, operation) == ("s3", "PutObject") else None
-    return _shown(runtime.call(service, operation, **params) if result is None else result, model.output_shape)
+    return _shown(runtime.call(service, operation, **params), model.output_shape)
 
 
 def _glue_job(runtime: Runtime, arguments: dict[str, Any], stopped: Callable[[], bool]) -> Any:
@@ -103,13 +103,15 @@ def _glue_job(runtime: Runtime, arguments: dict[str, Any], stopped: Callable[[],
 
 
 def _cased(value: Any, shape: Any) -> Any:
-    """PascalCase arguments in the API's own casing (Step Functions takes every SDK parameter in PascalCase)."""
+    """Arguments in the API's own casing (Step Functions takes every SDK parameter in PascalCase)."""
     match shape.type_name:
         case "structure" if isinstance(value, dict):
             names = {name[0].upper() + name[1:]: name for name in shape.members}
             unknown = [key for key in value if key not in names]
             if unknown:
-                raise TaskError("States.Runtime", f"no parameter {unknown[0]} (has {', '.join(sorted(names))})")
+                raise TaskError(
+                    "States.Runtime", f"no parameter {unknown[0]} (has {', '.join(sorted(names))})"
+                )
             return {names[k]: _cased(v, shape.members[names[k]]) for k, v in value.items()}
         case "list" if isinstance(value, list):
             return [_cased(item, shape.member) for item in value]
@@ -122,7 +124,9 @@ def _shown(value: Any, shape: Any) -> Any:
     match value:
         case dict():
             members, item = getattr(shape, "members", {}), getattr(shape, "value", None)
-            return {(k[:1].upper() + k[1:] if k in members else k): _shown(v, members.get(k, item)) for k, v in value.items()}
+            return {
+                _pascal(k) if k in members else k: _shown(v, members.get(k, item)) for k, v in value.items()
+            }
         case list():
             return [_shown(item, getattr(shape, "member", None)) for item in value]
         case datetime():
@@ -131,6 +135,10 @@ def _shown(value: Any, shape: Any) -> Any:
             return value.decode()
         case _:
             return value
+
+
+def _pascal(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def iso(moment: datetime) -> str:

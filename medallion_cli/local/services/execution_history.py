@@ -14,7 +14,7 @@ Event = dict[str, Any]
 
 
 class Histories:
-    """Histories by `<machine>:<name>`. Appended without fsync: they outlive every process, not a power cut."""
+    """Histories by `<machine>:<name>`; without fsync: they outlive every process, not a power cut."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -63,8 +63,14 @@ class Sns(Service):
         """Appends the message to the topic's log."""
         arn = params["TopicArn"]
         self._topic(arn)
-        message = {"at": datetime.now(UTC).isoformat(), "subject": params.get("Subject"), "message": params["Message"]}
-        with self.runtime.log(f"sns/{arn.rpartition(':')[2]}", "messages").open("a", encoding="utf-8") as file:
+        message = {
+            "at": datetime.now(UTC).isoformat(),
+            "subject": params.get("Subject"),
+            "message": params["Message"],
+        }
+        with self.runtime.log(f"sns/{arn.rpartition(':')[2]}", "messages").open(
+            "a", encoding="utf-8"
+        ) as file:
             file.write(json.dumps(message) + "\n")
         return {"MessageId": str(uuid.uuid4())}
 

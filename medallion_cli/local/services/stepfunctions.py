@@ -45,7 +45,9 @@ class StepFunctions(Service):
         for arn, summary in list(self.summaries.items()):
             if summary["status"] == "RUNNING":
                 execution = self._execution(arn)
-                execution.update(error="Medallion.DaemonStopped", cause="the embedded AWS stopped while it ran")
+                execution.update(
+                    error="Medallion.DaemonStopped", cause="the embedded AWS stopped while it ran"
+                )
                 self._end(execution, "ABORTED")
 
     def stop(self) -> None:
@@ -65,7 +67,8 @@ class StepFunctions(Service):
         _check(params["definition"])
         created = machines.get(arn, {}).get("created", _now())
         machines[arn] = {
-            "name": params["name"], "definition": params["definition"], "role": params["roleArn"], "created": created,
+            "name": params["name"], "definition": params["definition"],
+            "role": params["roleArn"], "created": created,
         }  # fmt: skip
         self.runtime.store.save("state_machines", machines)
         return {"stateMachineArn": arn, "creationDate": datetime.fromisoformat(created)}
@@ -101,7 +104,12 @@ class StepFunctions(Service):
     def list_state_machines(self, params: dict[str, Any]) -> dict[str, Any]:
         """All of them."""
         found = [
-            {"stateMachineArn": arn, "name": m["name"], "type": "STANDARD", "creationDate": datetime.fromisoformat(m["created"])}
+            {
+                "stateMachineArn": arn,
+                "name": m["name"],
+                "type": "STANDARD",
+                "creationDate": datetime.fromisoformat(m["created"]),
+            }
             for arn, m in self._machines().items()
         ]
         return {"stateMachines": found}
@@ -121,7 +129,8 @@ class StepFunctions(Service):
                     return {"executionArn": arn, "startDate": datetime.fromisoformat(known["started"])}
                 raise ServiceError("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
             execution = {
-                "arn": arn, "name": name, "machine": machine_arn, "definition": machine["definition"], "input": text,
+                "arn": arn, "name": name, "machine": machine_arn,
+                "definition": machine["definition"], "input": text,
                 "status": "RUNNING", "started": _now(), "stopped": None, "redrives": 0,
             }  # fmt: skip
             self._event(execution, "ExecutionStarted", {"executionStartedEventDetails": {"input": text}})
@@ -133,11 +142,17 @@ class StepFunctions(Service):
         with self.lock:
             execution = self._execution(params["executionArn"])
             if execution["status"] not in REDRIVABLE or "resume" not in execution:
-                raise ServiceError("ExecutionNotRedrivable", f"Execution {execution['name']} is {execution['status']}")
+                raise ServiceError(
+                    "ExecutionNotRedrivable", f"Execution {execution['name']} is {execution['status']}"
+                )
             execution.update(status="RUNNING", stopped=None, redrives=execution["redrives"] + 1)
             execution.pop("error", None)
             execution.pop("cause", None)
-            self._event(execution, "ExecutionRedriven", {"executionRedrivenEventDetails": {"redriveCount": execution["redrives"]}})
+            self._event(
+                execution,
+                "ExecutionRedriven",
+                {"executionRedrivenEventDetails": {"redriveCount": execution["redrives"]}},
+            )
             self._launch(execution)
         return {"redriveDate": datetime.now(UTC)}
 
@@ -156,14 +171,17 @@ class StepFunctions(Service):
         execution = self._execution(params["executionArn"])
         status = execution["status"]
         shown = {
-            "executionArn": execution["arn"], "stateMachineArn": execution["machine"], "name": execution["name"],
-            "status": status, "startDate": datetime.fromisoformat(execution["started"]), "input": execution["input"],
+            "executionArn": execution["arn"], "stateMachineArn": execution["machine"],
+            "name": execution["name"], "status": status, "input": execution["input"],
+            "startDate": datetime.fromisoformat(execution["started"]),
             "redriveCount": execution["redrives"],
             "redriveStatus": "REDRIVABLE" if status in REDRIVABLE else "NOT_REDRIVABLE",
         }  # fmt: skip
         if execution["stopped"]:
             shown["stopDate"] = datetime.fromisoformat(execution["stopped"])
-        return shown | {key: execution[key] for key in ("output", "error", "cause") if execution.get(key) is not None}
+        return shown | {
+            key: execution[key] for key in ("output", "error", "cause") if execution.get(key) is not None
+        }
 
     def list_executions(self, params: dict[str, Any]) -> dict[str, Any]:
         """Newest first."""
@@ -171,10 +189,13 @@ class StepFunctions(Service):
         with self.lock:
             known = list(self.summaries.values())
         found = [e for e in known if e["machine"] == params.get("stateMachineArn", e["machine"])]
-        found = sorted((e for e in found if wanted in (None, e["status"])), key=lambda e: e["started"], reverse=True)
+        found = sorted(
+            (e for e in found if wanted in (None, e["status"])), key=lambda e: e["started"], reverse=True
+        )
         page = [
             {
-                "executionArn": e["arn"], "stateMachineArn": e["machine"], "name": e["name"], "status": e["status"],
+                "executionArn": e["arn"], "stateMachineArn": e["machine"],
+                "name": e["name"], "status": e["status"],
                 "startDate": datetime.fromisoformat(e["started"]),
                 **({"stopDate": datetime.fromisoformat(e["stopped"])} if e["stopped"] else {}),
             }
@@ -188,7 +209,9 @@ class StepFunctions(Service):
         ordered = list(reversed(events)) if params.get("reverseOrder") else events
         first = int(params.get("nextToken") or 0)
         size = params.get("maxResults") or 1000
-        page = [{**e, "timestamp": datetime.fromisoformat(e["timestamp"])} for e in ordered[first : first + size]]
+        page = [
+            {**e, "timestamp": datetime.fromisoformat(e["timestamp"])} for e in ordered[first : first + size]
+        ]
         more = {"nextToken": str(first + size)} if first + size < len(ordered) else {}
         return {"events": page, **more}
 
@@ -204,7 +227,11 @@ class StepFunctions(Service):
         stop = self.stops[execution["arn"]]
         definition = json.loads(execution["definition"])
         document = json.loads(execution["input"])
-        resume = execution.get("resume") or {"state": definition["StartAt"], "input": document, "variables": {}}
+        resume = execution.get("resume") or {
+            "state": definition["StartAt"],
+            "input": document,
+            "variables": {},
+        }
         context = {
             "Execution": {
                 "Id": execution["arn"], "Name": execution["name"], "Input": document,
@@ -240,7 +267,9 @@ class StepFunctions(Service):
 
     def _end(self, execution: dict[str, Any], status: str) -> None:
         execution.update(status=status, stopped=_now())
-        kind = {"SUCCEEDED": "ExecutionSucceeded", "FAILED": "ExecutionFailed"}.get(status, "ExecutionAborted")
+        kind = {"SUCCEEDED": "ExecutionSucceeded", "FAILED": "ExecutionFailed"}.get(
+            status, "ExecutionAborted"
+        )
         details = {k: execution[k] for k in ("output", "error", "cause") if execution.get(k) is not None}
         self._event(execution, kind, {f"{kind[0].lower()}{kind[1:]}EventDetails": details})
         self._save(execution)

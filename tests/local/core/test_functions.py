@@ -136,15 +136,18 @@ def test_a_state_machine_invokes_maps_waits_and_writes_an_object(
     daemon.client("s3").create_bucket(Bucket="machine-bucket")
     call = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"}
     each = {**call, "Arguments": {"FunctionName": function[1], "Payload": {"n": "{% $states.input %}"}}}
+    one = {**each, "Output": "{% $states.result.Payload.got.n %}", "End": True}
     put = {"Bucket": "machine-bucket", "Key": "runs/summary.json", "Body": {"ns": "{% $ns %}"}}
     states = {
         "Each": {
             "Type": "Map", "Items": "{% $states.input.items %}",
-            "ItemProcessor": {"StartAt": "Call", "States": {"Call": {**each, "Output": "{% $states.result.Payload.got.n %}", "End": True}}},
+            "ItemProcessor": {"StartAt": "Call", "States": {"Call": one}},
             "Assign": {"ns": "{% $states.result %}"}, "Next": "Pause",
         },
         "Pause": {"Type": "Wait", "Seconds": 1, "Next": "Put"},
-        "Put": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject", "Arguments": put, "Next": "Get"},
+        "Put": {
+            "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject", "Arguments": put, "Next": "Get",
+        },
         "Get": {
             "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
             "Arguments": {"Bucket": "machine-bucket", "Key": "runs/summary.json"},
@@ -165,11 +168,12 @@ def test_a_state_machine_invokes_maps_waits_and_writes_an_object(
 def test_a_functions_exception_is_caught_by_its_type(
     function: tuple[Any, str], daemon: Daemon, eventually: Callable[..., Any]
 ) -> None:
+    told = {"error": "{% $states.errorOutput.Error %}"}
     states = {
         "Call": {
             "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
             "Arguments": {"FunctionName": function[1], "Payload": {"fail": 1}},
-            "Catch": [{"ErrorEquals": ["KeyError"], "Output": {"error": "{% $states.errorOutput.Error %}"}, "Next": "Caught"}],
+            "Catch": [{"ErrorEquals": ["KeyError"], "Output": told, "Next": "Caught"}],
             "End": True,
         },
         "Caught": {"Type": "Succeed"},
