@@ -1,4 +1,4 @@
-"""The dashboard's specification: `configs/dashboard.yaml`, five visuals over gold's views, and the query behind each."""
+"""The dashboard's specification, `configs/dashboard.yaml`: visuals over gold's views and their queries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Sort(Entry):
 
 
 class Visual(Entry):
-    """One chart. `x` and `y` are columns of `gold.<view>`; a kpi has measures of the view's one row instead."""
+    """One chart. `x` and `y` are columns of `gold.<view>`; a kpi has measures of its one row instead."""
 
     id: Name
     title: str
@@ -84,7 +84,7 @@ class Dashboard(Entry):
 
 
 def load_dashboard(assets: Assets) -> Dashboard:
-    """The project's dashboard; empty for a project of its own that has none, since the shipped one is of other views."""
+    """The project's dashboard; empty for a project that has none: the shipped one is of other views."""
     own = (assets.project / DASHBOARD).is_file()
     if not own and (assets.project / PIPELINE).is_file():
         return Dashboard()

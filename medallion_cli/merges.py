@@ -1,6 +1,7 @@
-"""What the templates in sql/redshift/procedures say about a model: its names, columns, and the conditions between them.
+"""What the templates in sql/redshift/procedures say about a model: its names, columns and conditions.
 
-Temporary tables are named after the model; pending tables hold what a merge leaves for a later model to look up or compute.
+Temporary tables are named after the model. Pending tables hold what a merge leaves for a later model to do: keys to
+look up again, groups to compute again.
 """
 
 from __future__ import annotations
@@ -14,17 +15,25 @@ from functools import cached_property
 from medallion_cli.errors import UsageError
 from medallion_cli.spec import RUN_COLUMN, Lookup, Model, Pipeline, sql_list
 
-# Words that Redshift or PostgreSQL reserve (Redshift developer guide, "Reserved words"), of which a column may be named.
+# Redshift developer guide, "Reserved words", and those that only PostgreSQL has.
 _RESERVED = frozenset(
-    """all analyse analyze and any array as asc authorization backup between binary both bytedict case cast check collate
-    column connect constraint create cross current_date current_time current_timestamp current_user default deferrable
-    deflate defrag delta desc disable distinct do else empty enable encode encrypt end except explicit false fetch for foreign
-    freeze from full grant group gzip having identity ignore ilike in initially inner intersect interval into is isnull join
-    lateral leading left like limit localtime localtimestamp lun luns lzo minus natural new not notnull null nulls off offline
-    offset oid old on only open or order outer overlaps parallel partition percent permissions pivot placing primary raw
-    readratio recover references rejectlog resort respect restore returning right select session_user similar snapshot some
-    symmetric sysdate system table tag tdes text255 text32k then timestamp to top trailing true truncatecolumns type union
-    unique unnest unpivot user using variadic verbose wallet when where window with without""".split()
+    re.findall(
+        r"\w+",
+        """
+        all analyse analyze and any array as asc authorization backup between binary both bytedict case
+        cast check collate column connect constraint create cross current_date current_time
+        current_timestamp current_user default deferrable deflate defrag delta desc disable distinct do
+        else empty enable encode encrypt end except explicit false fetch for foreign freeze from full
+        grant group gzip having identity ignore ilike in initially inner intersect interval into is
+        isnull join lateral leading left like limit localtime localtimestamp lun luns lzo minus natural
+        new not notnull null nulls off offline offset oid old on only open or order outer overlaps
+        parallel partition percent permissions pivot placing primary raw readratio recover references
+        rejectlog resort respect restore returning right select session_user similar snapshot some
+        symmetric sysdate system table tag tdes text255 text32k then timestamp to top trailing true
+        truncatecolumns type union unique unnest unpivot user using variadic verbose wallet when where
+        window with without
+        """,
+    )
 )
 
 
@@ -91,7 +100,10 @@ class Resolving:
 
     def on(self, fact: str) -> str:
         """The version that was valid at the row's moment; for anything earlier the first one."""
-        same = [f"{self.alias}.{theirs} = {fact}.{ours}" for ours, theirs in zip(self.match, self.keys, strict=True)]
+        same = [
+            f"{self.alias}.{theirs} = {fact}.{ours}"
+            for ours, theirs in zip(self.match, self.keys, strict=True)
+        ]
         as_of = f"{fact}.{quoted(self.lookup.as_of)}"
         started = f"({as_of} >= {self.alias}.valid_from OR {self.alias}.version = 1)"
         return " AND ".join([*same, f"{as_of} < {self.alias}.valid_to", started])
@@ -99,7 +111,9 @@ class Resolving:
     @property
     def pending_ddl(self) -> str:
         types = {column.name: column.redshift for column in self.dimension_model.columns}
-        return _create(self.pending, [(quoted(ours), types[theirs]) for ours, theirs in self.lookup.on.items()])
+        return _create(
+            self.pending, [(quoted(ours), types[theirs]) for ours, theirs in self.lookup.on.items()]
+        )
 
 
 @dataclass(frozen=True)
@@ -184,7 +198,9 @@ class Merge:
     @property
     def columns(self) -> list[str]:
         """The columns that staging (or a refresh model's SELECT) holds, in order, less `_op`."""
-        return [quoted(name) for name in self.types if name not in {look.column for look in self.model.lookups}]
+        return [
+            quoted(name) for name in self.types if name not in {look.column for look in self.model.lookups}
+        ]
 
     @property
     def gold_columns(self) -> list[str]:
@@ -286,7 +302,9 @@ def _create(table: str, columns: Sequence[tuple[str, str]]) -> str:
 
 def copied_gold_ddl(model: Model) -> str:
     """The gold table of a copy model, whose columns are the source table's."""
-    columns = [f"{quoted(c.name)} {c.redshift}{' NOT NULL' if c.name in model.key else ''}" for c in model.columns]
+    columns = [
+        f"{quoted(c.name)} {c.redshift}{' NOT NULL' if c.name in model.key else ''}" for c in model.columns
+    ]
     key = ", ".join(quoted(name) for name in model.key)
     lines = ",\n  ".join([*columns, f"{RUN_COLUMN} VARCHAR(64)", f"PRIMARY KEY ({key})"])
     return f"CREATE TABLE IF NOT EXISTS gold.{quoted(model.name)} (\n  {lines}\n)\nDISTSTYLE AUTO\nSORTKEY ({key})"

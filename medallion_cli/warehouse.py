@@ -30,9 +30,9 @@ class Statement:
 
 
 def bootstrap_statements(pipeline: Pipeline, assets: Assets) -> list[Statement]:
-    """Schemas, the ledger, tables, procedures, views and other tables, in the order in which they can be run."""
+    """Schemas, ledger, tables, procedures, other tables and views, in an order in which they can be run."""
     found = [
-        *_schemas(pipeline, assets),
+        *_schemas(assets),
         *_tables(pipeline, assets),
         *_procedures(pipeline, assets),
         *_extra_tables(pipeline, assets),
@@ -45,27 +45,27 @@ def bootstrap_statements(pipeline: Pipeline, assets: Assets) -> list[Statement]:
 
 
 def staging_table(model: Model, pipeline: Pipeline) -> str:
-    """CREATE TABLE of `staging.<model>`: `_op` ('U' or 'D'), then the columns of the staged files in their order."""
+    """CREATE TABLE of `staging.<model>`: `_op` ('U' or 'D'), then the staged files' columns in order."""
     return dict(Merge(model, pipeline).own_tables)[Merge(model, pipeline).staging]
 
 
 def gold_table(model: Model, pipeline: Pipeline, assets: Assets) -> str:
-    """CREATE TABLE of `gold.<model>`: the project's own file, or for a copy model the source table's columns."""
+    """CREATE TABLE of `gold.<model>`: the project's own file; for a copy model the source's columns."""
     return ";\n".join(_gold_ddl(model, pipeline, assets))
 
 
 def merge_procedure(model: Model, pipeline: Pipeline, assets: Assets) -> str:
     """CREATE PROCEDURE of `gold.merge_<model>(run_id)`."""
-    return _rendered(f"{model.kind}.sql", pipeline, assets, m=_merge(model, pipeline, assets))
+    return _rendered(f"{model.kind}.sql", assets, m=_merge(model, pipeline, assets))
 
 
 def merge_run(pipeline: Pipeline, assets: Assets) -> str:
     """CREATE PROCEDURE of `gold.merge_run(run_id, models)`."""
-    return _rendered("merge_run.sql", pipeline, assets, models=[Merge(model, pipeline) for model in pipeline.models])
+    return _rendered("merge_run.sql", assets, models=[Merge(model, pipeline) for model in pipeline.models])
 
 
 def split_statements(text: str) -> list[str]:
-    """Statements of a script, without their semicolons; those in strings, comments and bodies do not separate."""
+    """A script's statements without their semicolons; those in strings, comments and bodies don't count."""
     parts, current = [], ""
     for number, piece in enumerate(_SEPARATED.split(text)):
         if number % 3 == 2:
@@ -79,7 +79,7 @@ def split_statements(text: str) -> list[str]:
     return [body for body in bodies if re.sub(r"--[^\n]*|/\*.*?\*/", "", body, flags=re.DOTALL).strip()]
 
 
-def _schemas(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
+def _schemas(assets: Assets) -> Iterator[Statement]:
     for name in SCHEMAS:
         for number, sql in enumerate(split_statements(assets.read(name)), 1):
             yield Statement(f"{name} {number}", sql)
@@ -90,7 +90,8 @@ def _tables(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
     for model in pipeline.models:
         merge = _merge(model, pipeline, assets)
         yield Statement(
-            f"procedure {merge.renew_procedure}", _rendered("renew.sql", pipeline, assets, m=merge, views=views)
+            f"procedure {merge.renew_procedure}",
+            _rendered("renew.sql", assets, m=merge, views=views),
         )
         yield Statement(f"tables of {model.name}", f"CALL {merge.renew_procedure}()")
 
@@ -100,7 +101,7 @@ def _procedures(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
         merge = _merge(model, pipeline, assets)
         yield Statement(f"procedure {merge.procedure}", merge_procedure(model, pipeline, assets))
         if model.kind == "refresh":
-            sql = _rendered("refresh_touched.sql", pipeline, assets, m=merge)
+            sql = _rendered("refresh_touched.sql", assets, m=merge)
             yield Statement(f"procedure {merge.touched_procedure}", sql)
     yield Statement("procedure gold.merge_run", merge_run(pipeline, assets))
 
@@ -145,8 +146,8 @@ def _file(name: str, pipeline: Pipeline, assets: Assets) -> list[str]:
         raise UsageError(f"{name}: {error}", hint="medallion validate") from error
 
 
-def _rendered(name: str, pipeline: Pipeline, assets: Assets, **facts: Any) -> str:
-    return _environment(assets).get_template(name).render(**facts).strip()
+def _rendered(name: str, assets: Assets, **facts: Any) -> str:
+    return str(_environment(assets).get_template(name).render(**facts)).strip()
 
 
 def _environment(assets: Assets) -> Any:

@@ -1,12 +1,12 @@
-"""A small world of customers, products and sales that stages what changed, as the Glue job would, without Spark."""
+"""A small world of customers, products and sales that stages its changes as the Glue job would."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from functools import cached_property
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from medallion_cli.assets import Assets
@@ -15,7 +15,14 @@ from medallion_cli.warehouse import bootstrap_statements
 
 START = datetime(2026, 1, 1)
 FOREVER = datetime(9999, 12, 31)
-PLAIN = ("dim_customer", "dim_product", "fact_sales", "agg_sales_daily", "agg_sales_product_monthly", "agg_customer")
+PLAIN = (
+    "dim_customer",
+    "dim_product",
+    "fact_sales",
+    "agg_sales_daily",
+    "agg_sales_product_monthly",
+    "agg_customer",
+)
 Row = dict[str, Any]
 
 
@@ -86,7 +93,12 @@ class Gold:
         self.runs += 1
         run_id = f"run-{self.runs}"
         for name in models or ("dim_customer", "dim_product", "fact_sales"):
-            if full or models or self.world.get(name, {}) != self.staged.get(name, {}) or name not in self.staged:
+            if (
+                full
+                or models
+                or self.world.get(name, {}) != self.staged.get(name, {})
+                or name not in self.staged
+            ):
                 self.stage(run_id, name, full=full or name not in self.staged)
         self.warehouse.run(f"CALL gold.merge_run('{run_id}', 'all')")
         return run_id
@@ -105,8 +117,6 @@ class Gold:
         sql = f"SELECT model, inserted, updated, deleted, rows_after FROM etl.load WHERE run_id = '{run_id}'"
         return {row[0]: tuple(int(v) for v in row[1:]) for row in self.warehouse.run(sql)}
 
-    # -- the world ------------------------------------------------------------------------------------------------
-
     def customer(self, number: int, *names: str, since: datetime = START) -> None:
         """A customer's history: one version a name, a day each; no name at all: forgotten."""
         rows = [{"last_name": name} for name in names]
@@ -114,7 +124,9 @@ class Gold:
 
     def product(self, number: int, *prices: str, since: datetime = START) -> None:
         """A product's history by its prices."""
-        rows = [{"product_name": f"P{number}", "brand_name": "Acme", "price": Decimal(price)} for price in prices]
+        rows = [
+            {"product_name": f"P{number}", "brand_name": "Acme", "price": Decimal(price)} for price in prices
+        ]
         self._history("dim_product", (number,), rows, since)
 
     def _history(self, name: str, key: tuple[Any, ...], versions: list[Row], since: datetime) -> None:
@@ -124,7 +136,10 @@ class Gold:
             {
                 **dict(zip(model.key, key, strict=True)),
                 **row,
-                str(model.surrogate): key[0] * 1000 + n + 1 + int((since - START).total_seconds()) * 1_000_000,
+                str(model.surrogate): key[0] * 1000
+                + n
+                + 1
+                + int((since - START).total_seconds()) * 1_000_000,
                 "version": n + 1,
                 "valid_from": moments[n],
                 "valid_to": moments[n + 1],
@@ -137,7 +152,9 @@ class Gold:
         if found:
             held[key] = found
 
-    def sale(self, order: int, line: int, customer: int, product: int, quantity: int, day: int, sold: bool = True) -> None:
+    def sale(
+        self, order: int, line: int, customer: int, product: int, quantity: int, day: int, sold: bool = True
+    ) -> None:
         """An order item, at noon of the day."""
         at = START + timedelta(days=day, hours=12)
         self.world.setdefault("fact_sales", {})[(order, line)] = [
@@ -166,10 +183,14 @@ class Gold:
         """Some histories and sales made, changed or deleted."""
         for _ in range(chance.randint(0, 4)):
             names = [chance.choice("abc") for _ in range(chance.choice([0, 1, 2, 3]))]
-            self.customer(chance.randint(1, 6), *names, since=START + timedelta(days=chance.choice([0, 0, 3])))
+            self.customer(
+                chance.randint(1, 6), *names, since=START + timedelta(days=chance.choice([0, 0, 3]))
+            )
         for _ in range(chance.randint(0, 4)):
             prices = [chance.choice(["1.00", "2.00"]) for _ in range(chance.choice([0, 1, 2, 3]))]
-            self.product(chance.randint(1, 6), *prices, since=START + timedelta(days=chance.choice([0, 0, 3])))
+            self.product(
+                chance.randint(1, 6), *prices, since=START + timedelta(days=chance.choice([0, 0, 3]))
+            )
         for _ in range(chance.randint(0, 10)):
             order, line = chance.randint(1, 12), chance.randint(1, 2)
             if chance.random() < 0.25:

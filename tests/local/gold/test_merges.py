@@ -1,4 +1,4 @@
-"""Merging on the real engine: incremental ends where full does, twice is once, out of order changes nothing."""
+"""Merging on the real engine: incremental ends where full does, twice is once, out of order is refused."""
 
 from __future__ import annotations
 
@@ -182,7 +182,10 @@ def test_changed_columns_make_a_models_tables_anew(gold: Gold) -> None:
     before = gold.snapshot()
     gold.bootstrap()
     assert gold.rows("fact_sales") == []
-    assert gold.warehouse.run("SELECT model FROM etl.position WHERE model IN ('fact_sales', 'agg_customer')") == []
+    assert (
+        gold.warehouse.run("SELECT model FROM etl.position WHERE model IN ('fact_sales', 'agg_customer')")
+        == []
+    )
     gold.run("fact_sales", full=True)
     assert gold.snapshot() == before
 
@@ -212,7 +215,9 @@ def test_every_visual_answers_with_the_columns_that_it_names(gold: Gold) -> None
         wanted = {measure.column for measure in visual.measures} or {visual.x, visual.y}
         assert wanted <= names, visual.id
         assert len(result.rows) >= 1, visual.id
-    total = gold.warehouse.run("SELECT revenue, orders, customers, average_order_value FROM gold.v_total_sales")
+    total = gold.warehouse.run(
+        "SELECT revenue, orders, customers, average_order_value FROM gold.v_total_sales"
+    )
     assert total == [("7.30", "1", "1", "7.30")]
     brands = gold.warehouse.run("SELECT brand_name, revenue FROM gold.v_revenue_by_brand ORDER BY 1")
     assert brands == [("Acme", "4.90"), ("Unknown brand", "2.40")]
@@ -231,7 +236,9 @@ def test_segments_put_the_best_customers_first(gold: Gold) -> None:
 
 def test_the_calendar_is_whole_and_filled_once(gold: Gold) -> None:
     gold.bootstrap()
-    found = gold.warehouse.run("SELECT COUNT(*), COUNT(DISTINCT date_day), MIN(date_day), MAX(date_day) FROM gold.dim_date")
+    found = gold.warehouse.run(
+        "SELECT COUNT(*), COUNT(DISTINCT date_day), MIN(date_day), MAX(date_day) FROM gold.dim_date"
+    )
     days = (datetime(2035, 12, 31) - datetime(2015, 1, 1)).days + 1
     assert found == [(str(days), str(days), "2015-01-01", "2035-12-31")]
 
@@ -246,9 +253,25 @@ def test_somebody_elses_project_merges_and_aggregates(empty: Any) -> None:
     payment = ["U", 1, 1, 1, 1, 1, 5, "ACADEMY", "2.99", START]
     gold.put("r1", fact, [payment, [*payment[:1], 2, *payment[2:]]], full=True, position=None)
     gold.warehouse.run("CALL gold.merge_run('r1', 'all')")
-    assert gold.load("r1") == {"actor": (1, 0, 0, 1), "fact_payment": (2, 0, 0, 2), "agg_film_revenue": (1, 0, 0, 1)}
-    gold.put("r2", actor, [["U", 1, "PENNY", "GUINESS", START], ["U", 2, "NICK", "W", START]], full=False, position="after r1")
+    assert gold.load("r1") == {
+        "actor": (1, 0, 0, 1),
+        "fact_payment": (2, 0, 0, 2),
+        "agg_film_revenue": (1, 0, 0, 1),
+    }
+    gold.put(
+        "r2",
+        actor,
+        [["U", 1, "PENNY", "GUINESS", START], ["U", 2, "NICK", "W", START]],
+        full=False,
+        position="after r1",
+    )
     gold.put("r2", fact, [["D", 1, *[None] * 8]], full=False, position="after r1")
     gold.warehouse.run("CALL gold.merge_run('r2', 'all')")
-    assert gold.load("r2") == {"actor": (1, 1, 0, 2), "fact_payment": (0, 0, 1, 1), "agg_film_revenue": (0, 1, 0, 1)}
-    assert gold.warehouse.run("SELECT film_id, payments, revenue FROM gold.agg_film_revenue") == [("5", "1", "2.99")]
+    assert gold.load("r2") == {
+        "actor": (1, 1, 0, 2),
+        "fact_payment": (0, 0, 1, 1),
+        "agg_film_revenue": (0, 1, 0, 1),
+    }
+    assert gold.warehouse.run("SELECT film_id, payments, revenue FROM gold.agg_film_revenue") == [
+        ("5", "1", "2.99")
+    ]
