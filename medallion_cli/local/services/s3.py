@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -45,6 +46,7 @@ class S3(Service):
         self.runtime = runtime
         self.root = runtime.state / "objects"
         self.uploads = Uploads(runtime.state / "uploads")
+        self.places = threading.Lock()  # a deleted key's empty folders go while another key may need them
 
     # In-process operations, for CloudFormation and the state machine.
 
@@ -254,19 +256,25 @@ class S3(Service):
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            path.parent.mkdir(parents=True, exist_ok=True)
             os.chmod(staged, 0o644)
-            os.replace(staged, path)
+            tag = _etag(staged)
+            with self.places:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(staged, path)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise ServiceError("InvalidArgument", f"{key!r} is beside a key that would be its folder") from None
         except OSError as error:
             raise ServiceError("InternalError", f"cannot write {key}: {error.strerror}", 507) from error
         finally:
             staged.unlink(missing_ok=True)
-        return _etag(path)
+        return tag
 
     def _remove(self, bucket: str, key: str) -> None:
         path = self._path(bucket, key)
+        with self.places:
+            self._unlink(path, bucket)
+
+    def _unlink(self, path: Path, bucket: str) -> None:
         if not path.is_file():
             return
         path.unlink()

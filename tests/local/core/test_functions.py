@@ -137,6 +137,7 @@ def test_a_state_machine_invokes_maps_waits_and_writes_an_object(
     call = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"}
     each = {**call, "Arguments": {"FunctionName": function[1], "Payload": {"n": "{% $states.input %}"}}}
     one = {**each, "Output": "{% $states.result.Payload.got.n %}", "End": True}
+    put_object = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject"}
     put = {"Bucket": "machine-bucket", "Key": "runs/summary.json", "Body": {"ns": "{% $ns %}"}}
     states = {
         "Each": {
@@ -145,9 +146,7 @@ def test_a_state_machine_invokes_maps_waits_and_writes_an_object(
             "Assign": {"ns": "{% $states.result %}"}, "Next": "Pause",
         },
         "Pause": {"Type": "Wait", "Seconds": 1, "Next": "Put"},
-        "Put": {
-            "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:putObject", "Arguments": put, "Next": "Get",
-        },
+        "Put": {**put_object, "Arguments": put, "Next": "Get"},
         "Get": {
             "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
             "Arguments": {"Bucket": "machine-bucket", "Key": "runs/summary.json"},
