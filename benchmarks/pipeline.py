@@ -25,7 +25,9 @@ STEPS = ("up --yes", "seed --rows {rows} --seed 1", "run", "verify")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints one JSON document a size: seconds a step, their sum, peak memory in MiB."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, action="append", required=True)
     for rows in parser.parse_args(arguments).rows:
         print(json.dumps(measure(rows)), flush=True)
@@ -47,7 +49,12 @@ def measure(rows: int) -> dict[str, object]:
             finally:
                 run("down --yes")
         pipeline = seconds["seed"] + seconds["run"]
-        return {"rows": rows, "seconds": seconds, "seed_and_run": round(pipeline, 1), "peak_pss_mib": memory.peak_mib}
+        return {
+            "rows": rows,
+            "seconds": seconds,
+            "seed_and_run": round(pipeline, 1),
+            "peak_pss_mib": memory.peak_mib,
+        }
 
 
 def medallion(environment: dict[str, str]) -> Callable[[str], None]:

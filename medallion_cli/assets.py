@@ -48,8 +48,14 @@ class Assets:
 
         A project's own `sql` replaces the shipped one as a whole: its pipeline is not the shipped pipeline.
         """
-        roots = self.roots[:1] if folder.startswith("sql") and (self.roots[0] / "configs").is_dir() else self.roots
-        names = {path.relative_to(root).as_posix() for root in roots for path in (root / folder).glob(pattern)}
+        roots = (
+            self.roots[:1]
+            if folder.startswith("sql") and (self.roots[0] / "configs").is_dir()
+            else self.roots
+        )
+        names = {
+            path.relative_to(root).as_posix() for root in roots for path in (root / folder).glob(pattern)
+        }
         return tuple(sorted(names))
 
 

@@ -36,7 +36,9 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     context: typer.Context,
-    env: Annotated[str, typer.Option("--env", "-e", envvar="MEDALLION_ENV", help="configs/<ENV>.yaml")] = "local",
+    env: Annotated[
+        str, typer.Option("--env", "-e", envvar="MEDALLION_ENV", help="configs/<ENV>.yaml")
+    ] = "local",
     project: Annotated[
         Path | None,
         typer.Option("--project", "-p", envvar="MEDALLION_PROJECT", help="Folder of your own pipeline."),
@@ -44,7 +46,9 @@ def options(
     output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Tracebacks.")] = False,
-    region: Annotated[str | None, typer.Option("--region", help="Overrides the environment's region.")] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", help="Overrides the environment's region.")
+    ] = None,
     profile: Annotated[str | None, typer.Option("--profile", help="AWS profile.")] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -77,7 +81,7 @@ def _globals_first(arguments: list[str]) -> list[str]:
         word = queue.pop(0)
         if word == "--":
             return [*front, *rest, word, *queue]
-        if word in GLOBAL_FLAGS or word.partition("=")[0] in GLOBAL_VALUES and "=" in word:
+        if word in GLOBAL_FLAGS or (word.partition("=")[0] in GLOBAL_VALUES and "=" in word):
             front.append(word)
         elif word in GLOBAL_VALUES and queue:
             front += [word, queue.pop(0)]

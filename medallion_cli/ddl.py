@@ -103,7 +103,7 @@ def _nullable(column: Any) -> bool:
     return constraint is None or bool(constraint.args.get("allow_null"))
 
 
-def _TYPES(mysql: str) -> tuple[str, str]:  # noqa: N802 (reads as a table)
+def _TYPES(mysql: str) -> tuple[str, str]:
     """(Spark, Redshift) for a MySQL type. Iceberg has no 1- and 2-byte integers; Redshift no unsigned ones."""
     base, _, rest = mysql.partition("(")
     base = base.split(" ")[0]

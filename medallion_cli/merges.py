@@ -1,7 +1,7 @@
 """What the templates in sql/redshift/procedures say about a model: its names, columns and conditions.
 
-Temporary tables are named after the model. Pending tables hold what a merge leaves for a later model to do: keys to
-look up again, groups to compute again.
+Temporary tables are named after the model. Pending tables hold what a merge leaves for a later model to do:
+keys to look up again, groups to compute again.
 """
 
 from __future__ import annotations
@@ -275,7 +275,7 @@ class Merge:
 
     @property
     def staging_columns(self) -> list[tuple[str, str]]:
-        """Columns of the staging table, in the order of the staged files: COPY from Parquet goes by position."""
+        """Columns of the staging table, in the staged files' order: COPY from Parquet goes by position."""
         looked_up = {look.column for look in self.model.lookups}
         held = [(quoted(name), kind) for name, kind in self.types.items() if name not in looked_up]
         return [("_op", "CHAR(1)"), *held]
@@ -302,12 +302,12 @@ def _create(table: str, columns: Sequence[tuple[str, str]]) -> str:
 
 def copied_gold_ddl(model: Model) -> str:
     """The gold table of a copy model, whose columns are the source table's."""
-    columns = [
-        f"{quoted(c.name)} {c.redshift}{' NOT NULL' if c.name in model.key else ''}" for c in model.columns
-    ]
+    required = {name: " NOT NULL" for name in model.key}
+    columns = [f"{quoted(c.name)} {c.redshift}{required.get(c.name, '')}" for c in model.columns]
     key = ", ".join(quoted(name) for name in model.key)
     lines = ",\n  ".join([*columns, f"{RUN_COLUMN} VARCHAR(64)", f"PRIMARY KEY ({key})"])
-    return f"CREATE TABLE IF NOT EXISTS gold.{quoted(model.name)} (\n  {lines}\n)\nDISTSTYLE AUTO\nSORTKEY ({key})"
+    table = f"CREATE TABLE IF NOT EXISTS gold.{quoted(model.name)} (\n  {lines}\n)"
+    return f"{table}\nDISTSTYLE AUTO\nSORTKEY ({key})"
 
 
 __all__ = ["Merge", "Resolving", "copied_gold_ddl", "matched", "quoted"]

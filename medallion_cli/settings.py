@@ -50,7 +50,9 @@ class Settings(Entry):
     schedules: Schedules = Schedules()
     guards: Guards = Guards()
     embedded: EmbeddedSizes = EmbeddedSizes()
-    parameters: dict[str, str] = {}  # CloudFormation parameters by name, for every template that declares them
+    parameters: dict[
+        str, str
+    ] = {}  # CloudFormation parameters by name, for every template that declares them
     tags: dict[str, str] = {}
 
 
@@ -59,7 +61,9 @@ OVERRIDES = ("region", "profile", "prefix", "connection")
 
 def load_settings(env: str, assets: Assets, flags: dict[str, str | None] | None = None) -> Settings:
     """Reads `configs/<env>.yaml`; UsageError lists the environments there are."""
-    known = [name.removeprefix("configs/").removesuffix(".yaml") for name in assets.listing("configs", "*.yaml")]
+    known = [
+        name.removeprefix("configs/").removesuffix(".yaml") for name in assets.listing("configs", "*.yaml")
+    ]
     known = [name for name in known if name not in ("pipeline", "dashboard", "synthetic")]
     if env not in known:
         raise UsageError(f"no environment {env!r}", hint=f"one of: {', '.join(known)}")

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from medallion_cli.assets import PIPELINE, Assets
 from medallion_cli.ddl import Column, GoldColumn, TableDdl, parse_tables
 from medallion_cli.errors import UsageError
-from medallion_cli.spec_file import ModelEntry, PipelineFile, TableEntry, read_yaml
+from medallion_cli.spec_file import ModelEntry, PipelineFile, TableEntry
 
 KINDS = ("copy", "upsert", "scd2", "refresh")
 SCD2_COLUMNS = ("version", "valid_from", "valid_to", "is_current")
@@ -78,7 +78,7 @@ class Model:
     @cached_property
     def select_hash(self) -> str:
         """Changes when the model has to be evaluated in full: its SELECT, columns, key or inputs differ."""
-        facts = [self.kind, self.select, self.key, [(c.name, c.redshift) for c in self.columns]]
+        facts: list[object] = [self.kind, self.select, self.key, [(c.name, c.redshift) for c in self.columns]]
         facts += [[(i.table, i.touches) for i in self.inputs], [(k.column, k.as_of) for k in self.lookups]]
         return _digest(facts)
 
@@ -108,11 +108,11 @@ class Pipeline:
 
     def table(self, name: str) -> Table:
         """The table called `name`; UsageError lists the names there are."""
-        return _named("table", name, self.tables)
+        return next((t for t in self.tables if t.name == name), None) or _unknown("table", name, self.tables)
 
     def model(self, name: str) -> Model:
         """The model called `name`; UsageError lists the names there are."""
-        return _named("model", name, self.models)
+        return next((m for m in self.models if m.name == name), None) or _unknown("model", name, self.models)
 
     @property
     def schema(self) -> str:
@@ -160,7 +160,9 @@ def _table(name: str, spec: TableEntry, entry: PipelineFile, source: Mapping[str
         raise UsageError(f"{PIPELINE}: tables.{name}: no CREATE TABLE {name} in {entry.source.ddl}")
     known = {column for column, _, _ in ddl.columns}
     if unknown := [column for column in (*spec.clean, *spec.key) if column not in known]:
-        raise UsageError(f"{PIPELINE}: tables.{name}: no column {unknown[0]} (has {', '.join(sorted(known))})")
+        raise UsageError(
+            f"{PIPELINE}: tables.{name}: no column {unknown[0]} (has {', '.join(sorted(known))})"
+        )
     key = tuple(spec.key) or ddl.key
     if not key:
         raise UsageError(f"{PIPELINE}: tables.{name}: no primary key; name one with `key:`")
@@ -169,9 +171,7 @@ def _table(name: str, spec: TableEntry, entry: PipelineFile, source: Mapping[str
         schema=entry.source.schema_,
         key=key,
         columns=tuple(Column(n, t, null, tuple(spec.clean.get(n, ()))) for n, t, null in ddl.columns),
-        expectations=tuple(
-            Expectation(n, e.expression, e.on_fail) for n, e in spec.expectations.items()
-        ),
+        expectations=tuple(Expectation(n, e.expression, e.on_fail) for n, e in spec.expectations.items()),
     )
 
 
@@ -291,11 +291,5 @@ def _digest(facts: object) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _named(what: str, name: str, things: tuple[Any, ...]) -> Any:
-    for thing in things:
-        if thing.name == name:
-            return thing
+def _unknown(what: str, name: str, things: Sequence[Table | Model]) -> NoReturn:
     raise UsageError(f"no {what} {name!r}", hint=f"one of: {', '.join(t.name for t in things)}")
-
-
-__all__ = ["Assets", "Column", "GoldColumn", "Model", "Pipeline", "Table", "load_pipeline", "read_yaml"]

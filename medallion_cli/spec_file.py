@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from medallion_cli.errors import UsageError
 
@@ -122,7 +130,9 @@ class PipelineFile(Entry):
         for name, model in self.models.items():
             for column, lookup in model.lookups.items():
                 if seen.get(lookup.dimension) != "scd2":
-                    raise ValueError(f"models.{name}.lookups.{column}: no earlier scd2 model {lookup.dimension}")
+                    raise ValueError(
+                        f"models.{name}.lookups.{column}: no earlier scd2 model {lookup.dimension}"
+                    )
             if model.source is not None and seen.get(model.source) not in ("upsert", "copy"):
                 raise ValueError(f"models.{name}.from: no earlier upsert model {model.source}")
             seen[name] = model.kind

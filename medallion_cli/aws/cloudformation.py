@@ -74,7 +74,13 @@ class Stacks:
         return _stack(found)
 
     def create_change_set(
-        self, name: str, change_set: str, template_url: str | None, body: str | None, parameters: dict[str, str], tags: dict[str, str]
+        self,
+        name: str,
+        change_set: str,
+        template_url: str | None,
+        body: str | None,
+        parameters: dict[str, str],
+        tags: dict[str, str],
     ) -> tuple[str, list[Change]] | None:
         """(id, changes) of a new change set; None when nothing would change."""
         known = self.find(name)

@@ -68,7 +68,9 @@ class Replication:
         found: list[dict[str, Any]] = []
         marker: dict[str, str] = {}
         while True:
-            page = self.client.describe_table_statistics(ReplicationTaskArn=self.arn, MaxRecords=500, **marker)
+            page = self.client.describe_table_statistics(
+                ReplicationTaskArn=self.arn, MaxRecords=500, **marker
+            )
             found += page["TableStatistics"]
             if not page.get("Marker"):
                 return [_statistics(entry) for entry in found]

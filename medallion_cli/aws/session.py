@@ -28,14 +28,19 @@ HINTS = {
 class Keys(Protocol):
     """Static credentials."""
 
-    access_key: str
-    secret_key: str
+    @property
+    def access_key(self) -> str: ...
+
+    @property
+    def secret_key(self) -> str: ...
 
 
 class Target:
     """One environment: its settings, and clients that raise AwsError."""
 
-    def __init__(self, settings: Settings, endpoint_url: str | None = None, credentials: Keys | None = None) -> None:
+    def __init__(
+        self, settings: Settings, endpoint_url: str | None = None, credentials: Keys | None = None
+    ) -> None:
         self.settings = settings
         self.endpoint_url = endpoint_url
         self.credentials = credentials
@@ -60,7 +65,11 @@ class Target:
 
             retries = {"mode": "adaptive", "max_attempts": 8}
             # A source function may work for minutes, and must not be invoked twice for a lost answer.
-            config = Config(retries=retries, read_timeout=900 if service == "lambda" else 120, s3={"addressing_style": "path"})
+            config = Config(
+                retries=retries,
+                read_timeout=900 if service == "lambda" else 120,
+                s3={"addressing_style": "path"},
+            )
             if service == "lambda":
                 config = config.merge(Config(retries={"max_attempts": 0}))
             made = self._session.client(service, endpoint_url=self.endpoint_url, config=config)
@@ -93,7 +102,9 @@ def translated(call: Callable[..., Any]) -> Callable[..., Any]:
             code = details.get("Code", "Unknown")
             raise AwsError(code, details.get("Message", str(error)), hint=HINTS.get(code)) from error
         except BotoCoreError as error:
-            raise AwsError(type(error).__name__, str(error), hint=_unreachable(type(error).__name__)) from error
+            raise AwsError(
+                type(error).__name__, str(error), hint=_unreachable(type(error).__name__)
+            ) from error
 
     return wrapper
 
@@ -101,6 +112,11 @@ def translated(call: Callable[..., Any]) -> Callable[..., Any]:
 def _unreachable(name: str) -> str | None:
     if name in ("NoCredentialsError", "ProfileNotFound", "PartialCredentialsError"):
         return "configure credentials (aws configure), or name a profile with --profile"
-    if name in ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"):
+    if name in (
+        "EndpointConnectionError",
+        "ConnectTimeoutError",
+        "ReadTimeoutError",
+        "ConnectionClosedError",
+    ):
         return "medallion local status, then type the same command"
     return None

@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 def seed(
     context: typer.Context,
     rows: Annotated[int, typer.Option("--rows", min=0, help="Rows to insert, over all tables.")] = 0,
-    changes: Annotated[int, typer.Option("--changes", min=0, help="Inserts, updates and deletes to make.")] = 0,
+    changes: Annotated[
+        int, typer.Option("--changes", min=0, help="Inserts, updates and deletes to make.")
+    ] = 0,
     seed_: Annotated[
         int | None, typer.Option("--seed", help="Makes it repeatable; an interrupted seed goes on.")
     ] = None,
@@ -33,15 +35,21 @@ def seed(
         raise UsageError("nothing to seed", hint=call.command("seed --rows 100000"))
     from medallion_cli.operations.seed import seed as sow
 
-    result = call.terminal.follow(sow(call.target, call.outputs, call.settings, call.pipeline, rows, changes, seed_))
+    result = call.terminal.follow(
+        sow(call.target, call.outputs, call.settings, call.pipeline, rows, changes, seed_)
+    )
     if call.terminal.wants_json:
         call.terminal.document(result)
 
 
 def run(
     context: typer.Context,
-    layer: Annotated[str | None, typer.Option("--layer", "-l", help="bronze, silver or gold; default all.")] = None,
-    table: Annotated[str | None, typer.Option("--table", "-t", help="Only this table, and models that read it.")] = None,
+    layer: Annotated[
+        str | None, typer.Option("--layer", "-l", help="bronze, silver or gold; default all.")
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option("--table", "-t", help="Only this table, and models that read it.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Evaluate gold models in full.")] = False,
 ) -> None:
     """Bring bronze, silver and gold up to now. Ctrl-C detaches; the same command attaches again."""
@@ -65,7 +73,9 @@ def run(
 def merge(
     context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="Only this gold model.")] = None,
-    run_id: Annotated[str | None, typer.Option("--run", help="The run that staged; default the last one.")] = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="The run that staged; default the last one.")
+    ] = None,
 ) -> None:
     """Merge staged rows into gold. Merging twice changes nothing; merging out of order is refused."""
     call = invocation(context)

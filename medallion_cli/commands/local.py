@@ -11,6 +11,7 @@ from medallion_cli.errors import MedallionError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from medallion_cli.local.lifecycle import Endpoint
 
@@ -21,7 +22,8 @@ INSTALL = "pip install 'medallion[local]'"
 def reach(call: Invocation) -> Endpoint:
     """The running embedded AWS of this environment; started (or recovered) when it is not."""
     lifecycle = _lifecycle()
-    return lifecycle.ensure(_state(call), region=call.settings.region, notify=call.terminal.say)
+    found: Endpoint = lifecycle.ensure(_state(call), region=call.settings.region, notify=call.terminal.say)
+    return found
 
 
 def exists(call: Invocation) -> bool:
@@ -58,7 +60,11 @@ def status(context: typer.Context) -> None:
     if call.terminal.wants_json:
         call.terminal.document(found)
     else:
-        call.terminal.rows(None, ("process", "pid", "port", "running"), [(p.name, p.pid and str(p.pid), p.port and str(p.port), p.running) for p in found])
+        call.terminal.rows(
+            None,
+            ("process", "pid", "port", "running"),
+            [(p.name, p.pid and str(p.pid), p.port and str(p.port), p.running) for p in found],
+        )
 
 
 @app.command("reset")
@@ -84,7 +90,7 @@ def _state(call: Invocation) -> Path:
     return found
 
 
-def _lifecycle():  # type: ignore[no-untyped-def]
+def _lifecycle() -> ModuleType:
     try:
         import moto  # noqa: F401
         import pyspark  # noqa: F401

@@ -34,7 +34,14 @@ def status(context: typer.Context) -> None:
 
 def _show_status(terminal, found) -> None:  # type: ignore[no-untyped-def]
     rows = [
-        (layer["layer"], t["table"], t["rows"], t["last_change"] and t["last_change"][:19].replace("T", " "), _lag(t), t["state"])
+        (
+            layer["layer"],
+            t["table"],
+            t["rows"],
+            t["last_change"] and t["last_change"][:19].replace("T", " "),
+            _lag(t),
+            t["state"],
+        )
         for layer in found.layers
         for t in layer["tables"]
     ]
@@ -65,8 +72,12 @@ def verify(context: typer.Context) -> None:
     if call.terminal.wants_json:
         call.terminal.document(found.document)
     else:
-        tables = [("table", t["table"], t["source"]["rows"], t["silver"]["rows"], t["equal"]) for t in found.tables]
-        models = [("model", m["model"], m["expected"]["rows"], m["gold"]["rows"], m["equal"]) for m in found.models]
+        tables = [
+            ("table", t["table"], t["source"]["rows"], t["silver"]["rows"], t["equal"]) for t in found.tables
+        ]
+        models = [
+            ("model", m["model"], m["expected"]["rows"], m["gold"]["rows"], m["equal"]) for m in found.models
+        ]
         call.terminal.rows(None, ("", "name", "expected rows", "rows", "equal"), [*tables, *models])
     if not found.equal:
         names = [e.get("table") or e.get("model") for e in [*found.tables, *found.models] if not e["equal"]]
@@ -92,7 +103,8 @@ def query(
 def dashboard(
     context: typer.Context,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write one self-contained page to this file.", dir_okay=False)
+        Path | None,
+        typer.Option("--html", help="Write one self-contained page to this file.", dir_okay=False),
     ] = None,
 ) -> None:
     """Sales over time, total sales, top products, customer segments, revenue by brand."""

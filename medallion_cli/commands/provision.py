@@ -72,7 +72,8 @@ def down(
     context: typer.Context,
     yes: Yes = False,
     delete_data: Annotated[
-        bool, typer.Option("--delete-data", help="Also empty and delete buckets and snapshots (implied locally).")
+        bool,
+        typer.Option("--delete-data", help="Also empty and delete buckets and snapshots (implied locally)."),
     ] = False,
 ) -> None:
     """Take the environment down. Locally nothing remains; on AWS data is kept unless --delete-data."""

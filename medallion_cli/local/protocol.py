@@ -44,7 +44,16 @@ def _targets() -> dict[str, str]:
     return {str(service_model(name).metadata.get("targetPrefix")): name for name in JSON_SERVICES}
 
 
-JSON_SERVICES = ("dms", "glue", "redshift-data", "redshift-serverless", "stepfunctions", "secretsmanager", "ssm", "logs")
+JSON_SERVICES = (
+    "dms",
+    "glue",
+    "redshift-data",
+    "redshift-serverless",
+    "stepfunctions",
+    "secretsmanager",
+    "ssm",
+    "logs",
+)
 QUERY_SERVICES = ("cloudformation", "rds", "sns", "sts")
 REST_SERVICES = ("lambda", "scheduler")
 SIGNING_NAMES = {"states": "stepfunctions"}
@@ -59,7 +68,9 @@ def service_of(headers: Any) -> str | None:
     return SIGNING_NAMES.get(name, name)
 
 
-def invoke(services: dict[str, Service], service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+def invoke(
+    services: dict[str, Service], service: str, operation: str, params: dict[str, Any]
+) -> dict[str, Any]:
     """Validates and calls one operation."""
     found = services.get(service)
     if found is None:
@@ -166,7 +177,9 @@ def _route(service: str, method: str, path: str) -> tuple[str, dict[str, str]]:
     raise ServiceError("UnknownOperation", f"{service} has no {method} {path}", 404)
 
 
-def serialise(service: str, operation: str, result: dict[str, Any] | ServiceError) -> tuple[int, dict[str, str], Any]:
+def serialise(
+    service: str, operation: str, result: dict[str, Any] | ServiceError
+) -> tuple[int, dict[str, str], Any]:
     """(status, headers, body) for a result or an error, in the service's protocol."""
     from moto.core.serialize import SerializationContext, get_serializer_class
 

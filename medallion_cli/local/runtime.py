@@ -29,7 +29,13 @@ class Runtime:
     """One environment's embedded AWS; one per daemon."""
 
     def __init__(
-        self, state: Path, cache: Path, region: str, endpoint: str, credentials: Credentials, options: Mapping[str, str]
+        self,
+        state: Path,
+        cache: Path,
+        region: str,
+        endpoint: str,
+        credentials: Credentials,
+        options: Mapping[str, str],
     ) -> None:
         self.state = state
         self.cache = cache

@@ -1,6 +1,6 @@
 """The daemon: every service of one environment behind one loopback port.
 
-    python -m medallion_cli.local.server --state DIR --cache DIR --region REGION
+python -m medallion_cli.local.server --state DIR --cache DIR --region REGION
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def serve(runtime: Runtime) -> None:
 def _stop(service: Service) -> None:
     try:
         service.stop()
-    except Exception:  # noqa: BLE001 (the others still have to stop)
+    except Exception:
         log.exception("%s did not stop cleanly", service.name)
 
 
@@ -187,7 +187,7 @@ class Application:
             return protocol.serialise(service, operation, self.runtime.call(service, operation, **params))
         except ServiceError as error:
             return protocol.serialise(service, operation, error)
-        except Exception as error:  # noqa: BLE001 (the client gets a 500, the log the traceback)
+        except Exception as error:
             log.exception("%s %s", service, operation)
             return protocol.serialise(service, operation, ServiceError("InternalFailure", repr(error), 500))
 

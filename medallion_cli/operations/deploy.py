@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -79,11 +79,13 @@ def deploy(
     yield from _bootstrap(target, settings, pipeline, assets, package)
 
 
-def destroy(target: Target, settings: Settings, delete_data: bool) -> Iterator[Event]:
+def destroy(target: Target, settings: Settings, delete_data: bool) -> Generator[Event, None, None]:
     """Deletes the stacks in reverse order; buckets are emptied first when their data may go."""
     stacks, found = Stacks(target), outputs(target)
     if settings.guards.termination_protection:
-        raise MedallionError(f"{settings.prefix} is protected", hint="set guards.termination_protection to false, then up")
+        raise MedallionError(
+            f"{settings.prefix} is protected", hint="set guards.termination_protection to false, then up"
+        )
     if "ReplicationTaskArn" in found:
         yield from replicate.stop(target, found, settings)
     if delete_data:
@@ -103,14 +105,16 @@ def destroy(target: Target, settings: Settings, delete_data: bool) -> Iterator[E
 
 def _bring(
     target: Target, stacks: Stacks, stack: str, package: Package, settings: Settings
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     name = _name(target, stack)
     found = _change_set(target, stacks, stack, package, settings)
     if found is None:
         yield Finished(name, "unchanged")
         return
     change_set, changes = found
-    resume = stack == "replication" and any(c.type.startswith("AWS::DMS::") for c in changes if c.action != "Add")
+    resume = stack == "replication" and any(
+        c.type.startswith("AWS::DMS::") for c in changes if c.action != "Add"
+    )
     if resume:
         yield from replicate.stop(target, outputs(target), settings)
     yield Started(name)
@@ -162,7 +166,7 @@ def _facts(target: Target, settings: Settings) -> dict[str, str]:
     return facts
 
 
-def _settle(stacks: Stacks, name: str) -> Iterator[Event]:
+def _settle(stacks: Stacks, name: str) -> Generator[Event, None, None]:
     """Waits for what an interrupted `up` left running; removes a stack that never came to be."""
     known = stacks.find(name)
     if known is not None and known.busy:
@@ -178,10 +182,12 @@ def _settle(stacks: Stacks, name: str) -> Iterator[Event]:
 
 def _until_settled(
     stacks: Stacks, name: str, began: datetime | None, total: int | None = None, strict: bool = True
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Follows a stack's operation to its end; the root cause when it failed."""
     while (known := stacks.find(name)) is not None and (known.busy or known.status == "REVIEW_IN_PROGRESS"):
-        done = [e for e in stacks.events(name, began) if e.status.endswith("_COMPLETE") and e.resource != name]
+        done = [
+            e for e in stacks.events(name, began) if e.status.endswith("_COMPLETE") and e.resource != name
+        ]
         yield Progressed(name, len(done), total, "resources")
         time.sleep(stacks.pause)
     if strict and known is not None and known.status not in GOOD:
@@ -203,14 +209,14 @@ def _newest(stacks: Stacks, name: str) -> datetime | None:
 
 def _bootstrap(
     target: Target, settings: Settings, pipeline: Pipeline, assets: Assets, package: Package
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """What CloudFormation can't do, skipped when nothing changed since it was done."""
     found = outputs(target)
     yield from _bootstrap_source(target, found, package.parameters["SourceCodeKey"])
     yield from _bootstrap_warehouse(target, found, settings, pipeline, assets)
 
 
-def _bootstrap_source(target: Target, found: dict[str, str], code: str) -> Iterator[Event]:
+def _bootstrap_source(target: Target, found: dict[str, str], code: str) -> Generator[Event, None, None]:
     """The source's schema, users and ledgers, by its function."""
     from medallion_cli.aws.source import Source
 
@@ -223,7 +229,7 @@ def _bootstrap_source(target: Target, found: dict[str, str], code: str) -> Itera
 
 def _bootstrap_warehouse(
     target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Schemas, tables, procedures and views."""
     from medallion_cli.aws.warehouse import connect
     from medallion_cli.warehouse import bootstrap_statements
@@ -258,7 +264,9 @@ def _applied(target: Target, what: str) -> str | None:
 
 
 def _apply(target: Target, what: str, value: str) -> None:
-    target.client("ssm").put_parameter(Name=_parameter(target, what), Value=value, Type="String", Overwrite=True)
+    target.client("ssm").put_parameter(
+        Name=_parameter(target, what), Value=value, Type="String", Overwrite=True
+    )
 
 
 def _parameter(target: Target, what: str) -> str:

@@ -30,7 +30,12 @@ def merge(
     step = read_step(target, outputs, run_id, "silver_to_gold")
     if step is None:
         raise UsageError(f"no staged run {run_id!r}", hint="medallion run --layer gold")
-    loaded = {row[0] for row in warehouse.execute("SELECT model FROM etl.load WHERE run_id = :run_id", {"run_id": run_id}).rows}
+    loaded = {
+        row[0]
+        for row in warehouse.execute(
+            "SELECT model FROM etl.load WHERE run_id = :run_id", {"run_id": run_id}
+        ).rows
+    }
     yield Started("copy")
     pending = [batch for batch in step["load_batches"] if _models_of(batch, step) - loaded]
     for batch in pending:
@@ -43,7 +48,10 @@ def merge(
         {"run_id": run_id},
     )
     yield Finished("merge", f"{len(rows.rows)} models of {run_id}")
-    return [dict(zip(("model", "staged_rows", "inserted", "updated", "deleted"), row, strict=True)) for row in rows.rows]
+    return [
+        dict(zip(("model", "staged_rows", "inserted", "updated", "deleted"), row, strict=True))
+        for row in rows.rows
+    ]
 
 
 def _models_of(batch: list[str], step: dict[str, Any]) -> set[str]:

@@ -67,7 +67,9 @@ def build(pipeline: Pipeline, assets: Assets, settings: Settings) -> Package:
     ]
     for name in SCRIPTS:
         parameter = "".join(part.capitalize() for part in name.split("_")) + "Key"
-        artefacts.append(_artefact(parameter, "glue", f"{name}.py", assets.path(f"glue_scripts/{name}.py").read_bytes()))
+        artefacts.append(
+            _artefact(parameter, "glue", f"{name}.py", assets.path(f"glue_scripts/{name}.py").read_bytes())
+        )
     return Package(tuple(artefacts), render_templates(pipeline, assets, settings))
 
 

@@ -18,5 +18,7 @@ def query(warehouse: Warehouse, sql: str) -> Rows:
     words = re.sub(r"(--[^\n]*\n)|(/\*.*?\*/)", " ", sql, flags=re.DOTALL).strip().rstrip(";")
     first = re.match(r"\(*\s*(\w+)", words)
     if first is None or first.group(1).lower() not in READS:
-        raise UsageError("query takes one statement that reads", hint='medallion query "SELECT * FROM gold.v_total_sales"')
+        raise UsageError(
+            "query takes one statement that reads", hint='medallion query "SELECT * FROM gold.v_total_sales"'
+        )
     return warehouse.execute(words)

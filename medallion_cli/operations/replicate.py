@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ def status(target: Target, outputs: dict[str, str]) -> ReplicationStatus:
     return ReplicationStatus(task.status, replication.generation(), task.stop_reason, task.message, tables)
 
 
-def start(target: Target, outputs: dict[str, str], settings: Settings) -> Iterator[Event]:
+def start(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
     """Starts or resumes the task, as its state asks for, and waits until it runs and has loaded every table."""
     replication = Replication(target, outputs)
     task = replication.task()
@@ -61,7 +61,7 @@ def start(target: Target, outputs: dict[str, str], settings: Settings) -> Iterat
     yield from _loaded(replication, settings)
 
 
-def stop(target: Target, outputs: dict[str, str], settings: Settings) -> Iterator[Event]:
+def stop(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
     """Stops the task; what it has captured is flushed to bronze first."""
     replication = Replication(target, outputs)
     if replication.task().status not in ("running", "starting"):
@@ -73,7 +73,7 @@ def stop(target: Target, outputs: dict[str, str], settings: Settings) -> Iterato
     yield Finished("replication", "stopped")
 
 
-def reload(target: Target, outputs: dict[str, str], settings: Settings) -> Iterator[Event]:
+def reload(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
     """Loads every table again as a new generation: a snapshot, in which an absent key is a delete."""
     replication = Replication(target, outputs)
     if not replication.task().started:
@@ -152,7 +152,7 @@ def _heartbeat_files(target: Target, outputs: dict[str, str], generation: str) -
     return set(keys(target, outputs["BronzeBucket"], f"{generation}/{'/'.join(HEARTBEAT)}/"))
 
 
-def _loaded(replication: Replication, settings: Settings) -> Iterator[Event]:
+def _loaded(replication: Replication, settings: Settings) -> Generator[Event, None, None]:
     tables = replication.tables()
     if tables and all(t.state == LOADED for t in tables):
         return
@@ -161,7 +161,9 @@ def _loaded(replication: Replication, settings: Settings) -> Iterator[Event]:
         tables = replication.tables()
         rows = sum(t.full_load_rows for t in tables)
         if bad := [t for t in tables if t.state in ("Table error", "Table cancelled")]:
-            raise MedallionError(f"full load of {bad[0].table}: {bad[0].state}", hint="medallion replicate reload")
+            raise MedallionError(
+                f"full load of {bad[0].table}: {bad[0].state}", hint="medallion replicate reload"
+            )
         if tables and all(t.state == LOADED for t in tables):
             yield Finished("full load", f"{rows:,} rows of {len(tables)} tables")
             return
@@ -181,7 +183,9 @@ def _await(replication: Replication, wanted: tuple[str, ...], settings: Settings
     deadline = time.monotonic() + PATIENCE
     while (task := replication.task()).status not in wanted:
         if task.status == "failed" and "failed" not in wanted:
-            raise MedallionError(f"replication failed: {task.message or task.stop_reason}", hint="medallion replicate status")
+            raise MedallionError(
+                f"replication failed: {task.message or task.stop_reason}", hint="medallion replicate status"
+            )
         if time.monotonic() > deadline:
             raise MedallionError(f"replication stays {task.status}", hint="medallion replicate status")
         time.sleep(min(settings.poll_seconds, 10) / 4)

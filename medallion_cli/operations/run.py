@@ -55,7 +55,12 @@ class RunResult:
     @property
     def document(self) -> dict[str, Any]:
         """The documented JSON."""
-        return {"run_id": self.run_id, "status": self.status, "seconds": round(self.seconds, 1), "tables": self.tables}
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "seconds": round(self.seconds, 1),
+            "tables": self.tables,
+        }
 
 
 def plan(pipeline: Pipeline, layer: str | None, table: str | None, full: bool = False) -> RunPlan:
@@ -117,7 +122,11 @@ def explain(execution: Execution, summary: dict[str, Any]) -> str:
     cause = error.get("Cause") or error.get("cause") or execution.cause
     try:
         parsed = json.loads(cause)
-        cause = parsed.get("ErrorMessage") or parsed.get("errorMessage") or cause if isinstance(parsed, dict) else cause
+        cause = (
+            parsed.get("ErrorMessage") or parsed.get("errorMessage") or cause
+            if isinstance(parsed, dict)
+            else cause
+        )
     except (TypeError, ValueError):
         pass
     return _first_line(str(cause or execution.error or "the embedded AWS stopped while it ran"))
@@ -134,7 +143,9 @@ def _start(machine: StateMachine, plan: RunPlan, settings: Settings) -> Generato
     return machine.execution(machine.start(run_id, plan.input))
 
 
-def _follow(machine: StateMachine, execution: Execution, settings: Settings) -> Generator[Event, None, Execution]:
+def _follow(
+    machine: StateMachine, execution: Execution, settings: Settings
+) -> Generator[Event, None, Execution]:
     """Tells each state as it is entered, poll loops once, until the execution ends."""
     seen, current, told = 0, "", set[str]()
     while True:
@@ -157,7 +168,14 @@ def _follow(machine: StateMachine, execution: Execution, settings: Settings) -> 
 
 def _bronze_row(table: Any) -> dict[str, Any]:
     inserted = table.inserts + table.full_load_rows
-    return _row(table.table, "bronze", inserted + table.updates + table.deletes, inserted, table.updates, table.deletes)
+    return _row(
+        table.table,
+        "bronze",
+        inserted + table.updates + table.deletes,
+        inserted,
+        table.updates,
+        table.deletes,
+    )
 
 
 def _silver_row(entry: dict[str, Any]) -> dict[str, Any]:

@@ -39,18 +39,22 @@ def status(target: Target, outputs: dict[str, str], pipeline: Pipeline, env: str
     replication = replicate.status(target, outputs)
     last = StateMachine(target, outputs).last()
     silver, gold = _newest(target, outputs)
-    layers = [
+    layers: list[dict[str, Any]] = [
         {"layer": "bronze", "tables": [_bronze(t, now) for t in replication.tables]},
         {"layer": "silver", "tables": [_silver(t.name, silver, now) for t in pipeline.tables]},
         {"layer": "gold", "tables": [_gold(m.name, gold, now) for m in pipeline.models]},
     ]
     findings = []
     if replication.status != "running":
-        findings.append(f"replication is {replication.status} {replication.message or replication.stop_reason}".strip())
+        findings.append(
+            f"replication is {replication.status} {replication.message or replication.stop_reason}".strip()
+        )
     if last and last.status in ("FAILED", "TIMED_OUT", "ABORTED"):
         summary = read_step(target, outputs, last.run_id, "summary") or {}
         findings.append(f"{last.run_id} {last.status.lower()}: {explain(last, summary)}")
-    findings += [f"{t['table']}: {t['state']}" for layer in layers for t in layer["tables"] if t["state"] == "failed"]
+    findings += [
+        f"{t['table']}: {t['state']}" for layer in layers for t in layer["tables"] if t["state"] == "failed"
+    ]
     return Status(
         env=env,
         healthy=not findings,
@@ -127,5 +131,3 @@ def _run(execution: Any) -> dict[str, Any] | None:
         "started_at": execution.started_at.isoformat(),
         "seconds": round(execution.seconds, 1),
     }
-
-

@@ -42,15 +42,22 @@ def verify(
     token = uuid.uuid4().hex
     yield Started("source")
     source = _source(target, outputs, pipeline, token)
-    yield Finished("source", f"{sum(t['rows'] for t in source['tables'].values()):,} rows at heartbeat {source['heartbeat']}")
+    yield Finished(
+        "source",
+        f"{sum(t['rows'] for t in source['tables'].values()):,} rows at heartbeat {source['heartbeat']}",
+    )
     yield Started("silver and expectations of gold")
     spark = _spark(target, outputs, settings, pipeline, token)
     yield Finished("silver and expectations of gold")
     yield Started("gold")
     gold = {m.name: _gold(warehouse, m) for m in pipeline.models}
-    expected = {m.name: spark["models"].get(m.name) if m.staged else _refreshed(warehouse, m) for m in pipeline.models}
+    expected = {
+        m.name: spark["models"].get(m.name) if m.staged else _refreshed(warehouse, m) for m in pipeline.models
+    }
     yield Finished("gold", f"{sum(g['rows'] for g in gold.values()):,} rows")
-    tables = [_pair("table", n, "source", c, "silver", spark["tables"].get(n)) for n, c in source["tables"].items()]
+    tables = [
+        _pair("table", n, "source", c, "silver", spark["tables"].get(n)) for n, c in source["tables"].items()
+    ]
     models = [_pair("model", n, "gold", c, "expected", expected[n]) for n, c in gold.items()]
     equal = all(entry["equal"] for entry in [*tables, *models])
     return Verification(equal, {"heartbeat": source["heartbeat"], "token": token}, tables, models)
@@ -64,7 +71,10 @@ def _source(target: Target, outputs: dict[str, str], pipeline: Pipeline, token: 
     tables = found["tables"]
     if isinstance(tables, list):
         tables = {entry["table"]: entry for entry in tables}
-    return {"heartbeat": found.get("heartbeat", found.get("heartbeat_id")), "tables": {n: _facts(tables[n]) for n in names}}
+    return {
+        "heartbeat": found.get("heartbeat", found.get("heartbeat_id")),
+        "tables": {n: _facts(tables[n]) for n in names},
+    }
 
 
 def _facts(entry: dict[str, Any]) -> dict[str, Any]:
@@ -84,13 +94,20 @@ def _spark(
     }
     put_text(target, bucket, f"{prefix}/request.json", json.dumps(request))
     uris = {k: f"s3://{bucket}/{prefix}/{k}.json" for k in ("request", "result")}
-    arguments = {"--request_uri": uris["request"], "--result_uri": uris["result"], "--run_id": f"verify-{token[:8]}"}
+    arguments = {
+        "--request_uri": uris["request"],
+        "--result_uri": uris["result"],
+        "--run_id": f"verify-{token[:8]}",
+    }
     run_job(target, outputs["ChecksumJob"], arguments, min(settings.poll_seconds, 5) / 2, sleep=time.sleep)
     text = read_text(target, bucket, f"{prefix}/result.json")
     if text is None:
         raise MedallionError("the checksum job wrote no result", hint="medallion status")
     found = json.loads(text)
-    return {kind: {e[name]: _facts(e) for e in found[kind]} for kind, name in (("tables", "table"), ("models", "model"))}
+    return {
+        kind: {e[name]: _facts(e) for e in found[kind]}
+        for kind, name in (("tables", "table"), ("models", "model"))
+    }
 
 
 def _gold(warehouse: Warehouse, model: Model) -> dict[str, Any]:

@@ -63,7 +63,9 @@ def test_broken_yaml_gives_file_and_line(capsys: pytest.CaptureFixture[str], pro
 
 def test_an_unknown_key_gives_line_and_dotted_key(capsys: pytest.CaptureFixture[str], project: Path) -> None:
     path = project / "configs/pipeline.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("actor: {}", "actor: {colour: red}"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("actor: {}", "actor: {colour: red}"), encoding="utf-8"
+    )
     said = refused(capsys, "--project", str(project), "validate")
     assert "pipeline.yaml:10: tables.actor.colour: Extra inputs are not permitted" in said
 
@@ -79,7 +81,9 @@ def test_nothing_to_seed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_global_options_are_taken_after_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no environment 'staging'" in refused(capsys, "status", "--env", "staging", "--project", str(SAKILA))
+    assert "no environment 'staging'" in refused(
+        capsys, "status", "--env", "staging", "--project", str(SAKILA)
+    )
 
 
 def test_output_is_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -171,7 +171,7 @@ def _started(pid: int) -> str:
         return "" if fields[0] == "Z" else fields[19]
     except OSError:
         pass
-    if sys.platform.startswith("linux"):
+    if Path("/proc/self/stat").exists():
         return ""
     import psutil
 

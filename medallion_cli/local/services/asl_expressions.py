@@ -37,7 +37,7 @@ def _expression(text: str, bindings: dict[str, Any]) -> Any:
         for name, value in bindings.items():
             frame.bind(name, value)
         result = expression.evaluate(None, frame)
-    except Exception as error:  # noqa: BLE001 (the library raises its own and Python's)
+    except Exception as error:
         raise QueryError(f"{text}: {error}") from error
     if result is None and not _means_null(text):
         raise QueryError(f"the expression {text!r} returned nothing (undefined)")

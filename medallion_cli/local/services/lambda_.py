@@ -53,7 +53,10 @@ class Lambda(Service):
 
     def get_function(self, params: dict[str, Any]) -> dict[str, Any]:
         """Configuration and where the code is."""
-        return {"Configuration": self._shown(self._function(params["FunctionName"])), "Code": {"RepositoryType": "S3"}}
+        return {
+            "Configuration": self._shown(self._function(params["FunctionName"])),
+            "Code": {"RepositoryType": "S3"},
+        }
 
     def get_function_configuration(self, params: dict[str, Any]) -> dict[str, Any]:
         """Configuration."""
@@ -109,7 +112,13 @@ class Lambda(Service):
         log = self.runtime.log(group, f"{datetime.now(UTC):%Y-%m-%d}")
         timeout = function.get("Timeout", 3)
         process = processes.spawn(
-            [sys.executable, str(Path(__file__).with_name("lambda_worker.py")), function["Handler"], request, str(timeout)],
+            [
+                sys.executable,
+                str(Path(__file__).with_name("lambda_worker.py")),
+                function["Handler"],
+                request,
+                str(timeout),
+            ],
             env=self._environment(function, group),
             cwd=Path(function["folder"]),
             log=log,
@@ -156,11 +165,17 @@ class Lambda(Service):
             try:
                 zipfile.ZipFile(io.BytesIO(content)).extractall(staged)
             except zipfile.BadZipFile:
-                raise ServiceError("InvalidParameterValueException", "Could not unzip uploaded file.") from None
+                raise ServiceError(
+                    "InvalidParameterValueException", "Could not unzip uploaded file."
+                ) from None
             with self.lock:
                 if not folder.exists():
                     staged.rename(folder)
-        return {"folder": str(folder), "CodeSha256": base64.b64encode(digest).decode(), "CodeSize": len(content)}
+        return {
+            "folder": str(folder),
+            "CodeSha256": base64.b64encode(digest).decode(),
+            "CodeSize": len(content),
+        }
 
     def _functions(self) -> dict[str, Any]:
         functions: dict[str, Any] = self.runtime.store.load("lambda", {})
@@ -180,9 +195,17 @@ class Lambda(Service):
         return self._shown(functions[name])
 
     def _shown(self, function: dict[str, Any]) -> dict[str, Any]:
-        arn = f"arn:aws:lambda:{self.runtime.region}:{self.runtime.account}:function:{function['FunctionName']}"
+        arn = (
+            f"arn:aws:lambda:{self.runtime.region}:{self.runtime.account}:function:{function['FunctionName']}"
+        )
         kept = {k: v for k, v in function.items() if k != "folder"}
-        return {**kept, "FunctionArn": arn, "State": "Active", "LastUpdateStatus": "Successful", "Version": "$LATEST"}
+        return {
+            **kept,
+            "FunctionArn": arn,
+            "State": "Active",
+            "LastUpdateStatus": "Successful",
+            "Version": "$LATEST",
+        }
 
 
 def _modified() -> dict[str, str]:

@@ -37,7 +37,9 @@ def main(handler: str, request: str, timeout: str) -> None:
     event = json.loads(sys.stdin.buffer.read() or b"{}")
     try:
         module, _, function = handler.rpartition(".")
-        result = getattr(importlib.import_module(module.replace("/", ".")), function)(event, Context(request, float(timeout)))
+        result = getattr(importlib.import_module(module.replace("/", ".")), function)(
+            event, Context(request, float(timeout))
+        )
         answer.write(b"result\n" + json.dumps(result).encode())
     except Exception as error:  # noqa: BLE001 (a handler may raise anything; Lambda reports it)
         traceback.print_exc()

@@ -68,13 +68,19 @@ class Logs(Service):
         first = int((params.get("nextToken") or "f/0").rpartition("/")[2])
         page = lines[first : first + params.get("limit", 10_000)]
         token = f"f/{first + len(page)}"
-        return {"events": [{"message": line} for line in page], "nextForwardToken": token, "nextBackwardToken": "b/0"}
+        return {
+            "events": [{"message": line} for line in page],
+            "nextForwardToken": token,
+            "nextBackwardToken": "b/0",
+        }
 
     def filter_log_events(self, params: dict[str, Any]) -> dict[str, Any]:
         """Lines of all streams that hold the pattern's text."""
         wanted = params.get("filterPattern", "").strip('"')
         files = sorted(self._folder(_group(params)).glob("*.log"))
-        found = [{"logStreamName": f.stem, "message": line} for f in files for line in _lines(f) if wanted in line]
+        found = [
+            {"logStreamName": f.stem, "message": line} for f in files for line in _lines(f) if wanted in line
+        ]
         return {"events": found[: params.get("limit", 10_000)]}
 
     def _groups(self) -> dict[str, Any]:

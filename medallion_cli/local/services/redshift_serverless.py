@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
 
 _STORE = "redshift-serverless"
-_EMPTY: dict[str, dict[str, Any]] = {"namespaces": {}, "workgroups": {}, "usage_limits": {}, "tags": {}}
+_KINDS = ("namespaces", "workgroups", "usage_limits", "tags")
 _NAMESPACE_FIELDS = (
     "namespaceName",
     "adminUsername",
@@ -53,7 +53,8 @@ class RedshiftServerless(Service):
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._state: dict[str, dict[str, Any]] = _EMPTY | runtime.store.load(_STORE, {})
+        kept = runtime.store.load(_STORE, {})
+        self._state: dict[str, dict[str, Any]] = {kind: kept.get(kind, {}) for kind in _KINDS}
         self._engines: dict[str, Redshift] = {}
         self._lock = threading.RLock()
 

@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 # Sub-resources that are kept as they were written and change nothing here.
-KEPT = ("policy", "encryption", "lifecycle", "versioning", "publicAccessBlock", "tagging", "ownershipControls", "logging")
+KEPT = (
+    "policy",
+    "encryption",
+    "lifecycle",
+    "versioning",
+    "publicAccessBlock",
+    "tagging",
+    "ownershipControls",
+    "logging",
+)
 
 
 def create(runtime: Runtime) -> S3:
@@ -83,7 +92,11 @@ class S3(Service):
     def get_object(self, params: dict[str, Any]) -> dict[str, Any]:
         """Body as bytes."""
         path = self._existing(params["Bucket"], params["Key"])
-        return {"Body": path.read_bytes(), "ContentLength": path.stat().st_size, "LastModified": _modified(path)}
+        return {
+            "Body": path.read_bytes(),
+            "ContentLength": path.stat().st_size,
+            "LastModified": _modified(path),
+        }
 
     def put_object(self, params: dict[str, Any]) -> dict[str, Any]:
         """Body as bytes or text."""
@@ -113,7 +126,9 @@ class S3(Service):
             return self._object(request, bucket, key) if key else self._on_bucket(request, bucket)
         except ServiceError as error:
             body = f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
-            return Response("" if request.method == "HEAD" else body, error.status, {"Content-Type": "application/xml"})
+            return Response(
+                "" if request.method == "HEAD" else body, error.status, {"Content-Type": "application/xml"}
+            )
 
     def _on_bucket(self, request: Any, bucket: str) -> Any:
         kept = next((name for name in KEPT if name in request.args), None)
@@ -124,7 +139,9 @@ class S3(Service):
                 self.create_bucket({"Bucket": bucket})
                 return _empty(200, {"Location": f"/{bucket}"})
             case "HEAD":
-                return _empty(200, {"x-amz-bucket-region": self.head_bucket({"Bucket": bucket})["BucketRegion"]})
+                return _empty(
+                    200, {"x-amz-bucket-region": self.head_bucket({"Bucket": bucket})["BucketRegion"]}
+                )
             case "DELETE":
                 self.delete_bucket({"Bucket": bucket})
                 return _empty(204)
@@ -135,16 +152,22 @@ class S3(Service):
             case "GET" if "uploads" in request.args:
                 return _xml(f"<ListMultipartUploadsResult {NAMESPACE}></ListMultipartUploadsResult>")
             case "GET" if "versions" in request.args:
-                return _xml(f"<ListVersionsResult {NAMESPACE}><IsTruncated>false</IsTruncated></ListVersionsResult>")
+                return _xml(
+                    f"<ListVersionsResult {NAMESPACE}><IsTruncated>false</IsTruncated></ListVersionsResult>"
+                )
             case "GET":
-                return _xml(_listing(bucket, self._list(bucket, _list_parameters(request.args)), request.args))
+                return _xml(
+                    _listing(bucket, self._list(bucket, _list_parameters(request.args)), request.args)
+                )
         raise ServiceError("MethodNotAllowed", f"{request.method} on a bucket", 405)
 
     def _object(self, request: Any, bucket: str, key: str) -> Any:
         match request.method:
             case "PUT" if "partNumber" in request.args:
                 part = int(request.args["partNumber"])
-                return _empty(200, {"ETag": self.uploads.part(request.args["uploadId"], part, _chunks(request))})
+                return _empty(
+                    200, {"ETag": self.uploads.part(request.args["uploadId"], part, _chunks(request))}
+                )
             case "PUT" if "x-amz-copy-source" in request.headers:
                 return self._copy(request.headers["x-amz-copy-source"], bucket, key)
             case "PUT":
@@ -193,10 +216,16 @@ class S3(Service):
         path = self._existing(from_bucket, from_key)
         tag = self._write(bucket, key, _read(path, 0, path.stat().st_size - 1))
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        return _xml(f"<CopyObjectResult><ETag>{escape(tag)}</ETag><LastModified>{now}</LastModified></CopyObjectResult>")
+        return _xml(
+            f"<CopyObjectResult><ETag>{escape(tag)}</ETag><LastModified>{now}</LastModified></CopyObjectResult>"
+        )
 
     def _complete(self, bucket: str, key: str, upload: str, body: bytes) -> Any:
-        numbers = [int(node.text or "0") for node in ElementTree.fromstring(body).iter() if node.tag.endswith("PartNumber")]
+        numbers = [
+            int(node.text or "0")
+            for node in ElementTree.fromstring(body).iter()
+            if node.tag.endswith("PartNumber")
+        ]
         tag = self._write(bucket, key, self.uploads.content(upload, numbers))
         self.uploads.abort(upload)
         return _xml(
@@ -237,7 +266,9 @@ class S3(Service):
     def _path(self, bucket: str, key: str) -> Path:
         parts = key.split("/")
         if ".." in parts or "." in parts or "" in parts[:-1] or len(key.encode()) > 1024 or "\0" in key:
-            raise ServiceError("InvalidArgument", f"the embedded S3 keeps objects as files and cannot hold the key {key!r}")
+            raise ServiceError(
+                "InvalidArgument", f"the embedded S3 keeps objects as files and cannot hold the key {key!r}"
+            )
         return self._bucket(bucket) / key
 
     def _existing(self, bucket: str, key: str) -> Path:
@@ -262,7 +293,9 @@ class S3(Service):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(staged, path)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise ServiceError("InvalidArgument", f"{key!r} is beside a key that would be its folder") from None
+            raise ServiceError(
+                "InvalidArgument", f"{key!r} is beside a key that would be its folder"
+            ) from None
         except OSError as error:
             raise ServiceError("InternalError", f"cannot write {key}: {error.strerror}", 507) from error
         finally:
@@ -329,7 +362,9 @@ def _entry(path: Path, key: str) -> dict[str, Any]:
 
 def _etag(path: Path) -> str:
     facts = path.stat()
-    return f'"{hashlib.md5(f"{facts.st_size}-{facts.st_mtime_ns}".encode(), usedforsecurity=False).hexdigest()}"'
+    return (
+        f'"{hashlib.md5(f"{facts.st_size}-{facts.st_mtime_ns}".encode(), usedforsecurity=False).hexdigest()}"'
+    )
 
 
 def _modified(path: Path) -> datetime:
@@ -424,7 +459,8 @@ def _listing(bucket: str, page: dict[str, Any], args: Any) -> str:
         for e in page["Contents"]
     )
     prefixes = "".join(
-        f"<CommonPrefixes><Prefix>{encode(p['Prefix'])}</Prefix></CommonPrefixes>" for p in page["CommonPrefixes"]
+        f"<CommonPrefixes><Prefix>{encode(p['Prefix'])}</Prefix></CommonPrefixes>"
+        for p in page["CommonPrefixes"]
     )
     token = page.get("NextContinuationToken", "")
     more = f"<NextContinuationToken>{escape(token)}</NextContinuationToken><NextMarker>{encode(token)}</NextMarker>"
@@ -445,7 +481,8 @@ def _url(text: str) -> str:
 
 def _buckets(found: list[dict[str, Any]]) -> str:
     rows = "".join(
-        f"<Bucket><Name>{b['Name']}</Name><CreationDate>{b['CreationDate'].isoformat()}</CreationDate></Bucket>" for b in found
+        f"<Bucket><Name>{b['Name']}</Name><CreationDate>{b['CreationDate'].isoformat()}</CreationDate></Bucket>"
+        for b in found
     )
     return f"<ListAllMyBucketsResult {NAMESPACE}><Buckets>{rows}</Buckets></ListAllMyBucketsResult>"
 
@@ -453,12 +490,12 @@ def _buckets(found: list[dict[str, Any]]) -> str:
 def _xml(body: str) -> Any:
     from werkzeug.wrappers import Response
 
-    return Response('<?xml version="1.0" encoding="UTF-8"?>\n' + body, 200, {"Content-Type": "application/xml"})
+    return Response(
+        '<?xml version="1.0" encoding="UTF-8"?>\n' + body, 200, {"Content-Type": "application/xml"}
+    )
 
 
 def _empty(status: int, headers: dict[str, str] | None = None) -> Any:
     from werkzeug.wrappers import Response
 
     return Response("", status, headers or {})
-
-

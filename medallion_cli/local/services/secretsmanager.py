@@ -31,7 +31,9 @@ class SecretsManager(Service):
         """A new secret; its ARN ends in six random characters, as on AWS."""
         name = params["Name"]
         if self._find(name) is not None:
-            raise ServiceError("ResourceExistsException", f"The operation failed because the secret {name} already exists.")
+            raise ServiceError(
+                "ResourceExistsException", f"The operation failed because the secret {name} already exists."
+            )
         suffix = "".join(secrets.choice(string.ascii_letters) for _ in range(6))
         arn = f"arn:aws:secretsmanager:{self.runtime.region}:{self.runtime.account}:secret:{name}-{suffix}"
         secret = {
@@ -69,7 +71,9 @@ class SecretsManager(Service):
                     "VersionStages": [version["stage"]],
                     "CreatedDate": datetime.fromisoformat(version["created"]),
                 }
-        raise ServiceError("ResourceNotFoundException", "Secrets Manager can't find the specified secret value.")
+        raise ServiceError(
+            "ResourceNotFoundException", "Secrets Manager can't find the specified secret value."
+        )
 
     def describe_secret(self, params: dict[str, Any]) -> dict[str, Any]:
         """Everything but the value."""
@@ -119,7 +123,10 @@ class SecretsManager(Service):
         if value is not None:
             kept = [{**v, "stage": "AWSPREVIOUS"} for v in secret["versions"] if v["stage"] == "AWSCURRENT"]
             now = datetime.now(UTC).isoformat()
-            secret["versions"] = [{"id": version, "stage": "AWSCURRENT", "value": value, "created": now}, *kept]
+            secret["versions"] = [
+                {"id": version, "stage": "AWSCURRENT", "value": value, "created": now},
+                *kept,
+            ]
         self.runtime.store.save(_document(secret["name"]), secret)
         return {"ARN": secret["arn"], "Name": secret["name"], "VersionId": version}
 
@@ -131,7 +138,9 @@ class SecretsManager(Service):
 
     def _existing(self, name: str) -> dict[str, Any]:
         if (found := self._find(name)) is None:
-            raise ServiceError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+            raise ServiceError(
+                "ResourceNotFoundException", "Secrets Manager can't find the specified secret."
+            )
         return found
 
 

@@ -17,7 +17,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRuntime]:
-    """The services over a provisioned workgroup `wg`."""
+    """The services over a provisioned workgroup `scratch`."""
     with reachable(tmp_path_factory.mktemp("warehouse")) as home:
         cache = Path(tempfile.gettempdir()) / f"medallion-test-cache-{os.getuid()}"
         cache.mkdir(exist_ok=True)
@@ -30,7 +30,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRuntime]:
 @pytest.fixture
 def warehouse(runtime: FakeRuntime) -> Iterator[Scratch]:
     """A session in an empty schema, which is its search path."""
-    scratch = Scratch(runtime.services["redshift-serverless"].engine("wg"), runtime)
+    scratch = Scratch(runtime.services["redshift-serverless"].engine("scratch"), runtime)
     schema = f"s{next(_numbers)}"
     scratch.run(f"CREATE SCHEMA {schema}")
     scratch.run(f"SET search_path TO {schema}")

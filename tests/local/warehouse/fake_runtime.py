@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
-from medallion_cli.local.protocol import ServiceError
 from scratch_warehouse import ADMIN, DATABASE, PASSWORD, ScratchHost
 
 from medallion_cli.errors import AwsError
+from medallion_cli.local.engines.redshift import Redshift
+from medallion_cli.local.protocol import ServiceError, invoke
 from medallion_cli.local.services import redshift_data, redshift_serverless
 
 SECRET = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:warehouse"
-OUTPUTS = {"WorkgroupName": "wg", "Database": DATABASE, "WarehouseSecretArn": SECRET}
+OUTPUTS = {"WorkgroupName": "scratch", "Database": DATABASE, "WarehouseSecretArn": SECRET}
 
 
 class FakeStore:
@@ -60,16 +60,23 @@ class FakeRuntime(ScratchHost):
         return super().call(service, operation, **params)
 
     def provision(self) -> None:
-        """A namespace and a workgroup."""
-        serverless = self.services["redshift-serverless"]
-        names = {
-            "namespaceName": "ns",
-            "adminUsername": ADMIN,
-            "adminUserPassword": PASSWORD,
-            "dbName": DATABASE,
-        }
-        serverless.create_namespace(names)
-        serverless.create_workgroup({"namespaceName": "ns", "workgroupName": "wg"})
+        """A namespace and a workgroup, both called `scratch`."""
+        api = self.client("redshift-serverless")
+        api.create_namespace(
+            namespaceName="scratch", adminUsername=ADMIN, adminUserPassword=PASSWORD, dbName=DATABASE
+        )
+        api.create_workgroup(namespaceName="scratch", workgroupName="scratch")
+
+    def engine(self, workgroup: str = "scratch") -> Redshift:
+        """The running warehouse behind a workgroup."""
+        found: Redshift = self.services["redshift-serverless"].engine(workgroup)
+        return found
+
+    def workgroup(self) -> dict[str, Any]:
+        """GetWorkgroup's answer."""
+        api = self.client("redshift-serverless")
+        found: dict[str, Any] = api.get_workgroup(workgroupName="scratch")["workgroup"]
+        return found
 
     def client(self, service: str) -> FakeClient:
         """As a Target gives clients."""
@@ -81,16 +88,14 @@ class FakeClient:
 
     def __init__(self, runtime: FakeRuntime, service: str) -> None:
         self._runtime, self._service = runtime, service
-        self.calls: list[str] = []
-        self.lock = threading.Lock()
 
     def __getattr__(self, operation: str) -> Any:
         def call(**params: Any) -> Any:
             if self._service == "secretsmanager":
                 return self._runtime.call("secretsmanager", operation, **params)
-            self.calls.append(operation)
+            name = "".join(part.title() for part in operation.split("_"))
             try:
-                return getattr(self._runtime.services[self._service], operation)(params)
+                return invoke(self._runtime.services, self._service, name, params)
             except ServiceError as error:
                 raise AwsError(error.code, str(error)) from None
 

@@ -78,9 +78,11 @@ def scratch_warehouse(folder: Path) -> Iterator[Scratch]:
         host = ScratchHost(home, cache)
         engine = Redshift(host, "scratch")
         engine.start(DATABASE, ADMIN, PASSWORD)
+        scratch = Scratch(engine, host)
         try:
-            yield Scratch(engine, host)
+            yield scratch
         finally:
+            scratch.session.close()
             engine.remove()
 
 

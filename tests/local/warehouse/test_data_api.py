@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from fake_runtime import SECRET, FakeRuntime
-from medallion_cli.local.protocol import ServiceError
 
+from medallion_cli.local.protocol import ServiceError
 from medallion_cli.local.services import redshift_data
 
 pytestmark = pytest.mark.engine
-WHERE = {"WorkgroupName": "wg", "Database": "dev"}
+WHERE = {"WorkgroupName": "scratch", "Database": "dev"}
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.engine
 
 
 def connected(runtime: FakeRuntime, password: str = PASSWORD) -> Any:
-    endpoint = runtime.services["redshift-serverless"].get_workgroup({"workgroupName": "wg"})["workgroup"][
-        "endpoint"
-    ]
+    endpoint = runtime.services["redshift-serverless"].get_workgroup({"workgroupName": "scratch"})[
+        "workgroup"
+    ]["endpoint"]
     return redshift_connector.connect(
         host=endpoint["address"],
         port=endpoint["port"],
