@@ -1,4 +1,4 @@
-"""The settings of one environment: `configs/<env>.yaml`; a flag wins over a MEDALLION_* variable over the file over the default."""
+"""The settings of one environment: `configs/<env>.yaml`; flag > MEDALLION_* variable > file > default."""
 
 from __future__ import annotations
 
@@ -50,10 +50,9 @@ class Settings(Entry):
     schedules: Schedules = Schedules()
     guards: Guards = Guards()
     embedded: EmbeddedSizes = EmbeddedSizes()
-    parameters: dict[
-        str, str
-    ] = {}  # CloudFormation parameters by name, for every template that declares them
-    tags: dict[str, str] = {}
+    # CloudFormation parameters by name, for every template that declares them
+    parameters: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)
 
 
 OVERRIDES = ("region", "profile", "prefix", "connection")

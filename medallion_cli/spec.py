@@ -122,7 +122,7 @@ class Pipeline:
     @cached_property
     def spec_hash(self) -> str:
         """16 hex digits over the resolved document."""
-        return _digest({k: v for k, v in self._document().items()})
+        return _digest(self._document())
 
     def resolved(self) -> dict[str, Any]:
         """The document that travels to Glue and the Lambda as pipeline.json."""
@@ -188,7 +188,7 @@ def _models(
         for name, model in entry.models.items()
     ]
     implied = [_copy(t.name, by_name) for t in tables if t.name not in used and t.name not in entry.models]
-    return tuple([*implied, *named])
+    return (*implied, *named)
 
 
 def _copy(name: str, tables: Mapping[str, Table]) -> Model:
