@@ -302,7 +302,7 @@ def _create(table: str, columns: Sequence[tuple[str, str]]) -> str:
 
 def copied_gold_ddl(model: Model) -> str:
     """The gold table of a copy model, whose columns are the source table's."""
-    required = {name: " NOT NULL" for name in model.key}
+    required = dict.fromkeys(model.key, " NOT NULL")
     columns = [f"{quoted(c.name)} {c.redshift}{required.get(c.name, '')}" for c in model.columns]
     key = ", ".join(quoted(name) for name in model.key)
     lines = ",\n  ".join([*columns, f"{RUN_COLUMN} VARCHAR(64)", f"PRIMARY KEY ({key})"])
