@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution; its name is the run id."""
+    """One execution and the id of its run."""
 
     run_id: str
     arn: str
@@ -76,9 +76,16 @@ class StateMachine:
         self.client.stop_execution(executionArn=arn, error="Medallion.Stopped", cause=cause)
 
 
+def run_id(name: str, started: datetime) -> str:
+    """The execution's name; where the scheduler chose it, one that sorts by time (as state_machine.yaml makes it)."""
+    if name.startswith("run-"):
+        return name
+    return f"run-{started.astimezone(UTC):%Y%m%dT%H%M%S}Z-{name[:4]}"
+
+
 def _execution(found: dict[str, Any]) -> Execution:
     return Execution(
-        run_id=found["name"],
+        run_id=run_id(found["name"], found["startDate"]),
         arn=found["executionArn"],
         status=found["status"],
         started_at=found["startDate"],

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from medallion_cli.commands.context import invocation
-from medallion_cli.errors import CheckFailed
+from medallion_cli.errors import CheckFailed, UsageError
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds this group's commands."""
-    for command in (validate, plan, up, outputs, down):
+    for command in (validate, plan, up, outputs, pause, resume, down):
         app.command()(command)
 
 
@@ -66,6 +66,34 @@ def outputs(context: typer.Context) -> None:
         call.terminal.document(call.outputs)
     else:
         call.terminal.rows(None, ("output", "value"), sorted(call.outputs.items()))
+
+
+Schedule = Annotated[bool, typer.Option("--schedule", help="The pipeline's and the generator's schedule.")]
+
+
+def pause(context: typer.Context, schedule: Schedule = False) -> None:
+    """Switch the schedules off."""
+    _switch(context, schedule, enabled=False)
+
+
+def resume(context: typer.Context, schedule: Schedule = False) -> None:
+    """Switch the schedules on: runs and synthetic changes then start by themselves."""
+    _switch(context, schedule, enabled=True)
+
+
+def _switch(context: typer.Context, schedule: bool, *, enabled: bool) -> None:
+    call = invocation(context)
+    if not schedule:
+        word = "resume" if enabled else "pause"
+        raise UsageError(f"nothing to {word}", hint=call.command(f"{word} --schedule"))
+    from medallion_cli.aws.schedules import switch
+
+    found = switch(call.target, call.outputs, enabled)
+    if call.terminal.wants_json:
+        call.terminal.document(found)
+    else:
+        columns = ("schedule", "enabled", "when")
+        call.terminal.rows(None, columns, [(s.name, s.enabled, s.expression) for s in found])
 
 
 def down(
