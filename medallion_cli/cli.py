@@ -110,6 +110,15 @@ def _run(words: list[str]) -> int:
         return 130
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        if "--debug" in words or error.filename is None:
+            raise
+        Terminal().error(
+            MedallionError(
+                f"{error.filename}: {error.strerror}", hint="free space or permissions, then again"
+            )
+        )
+        return 1
     except TyperException as error:
         return _wrong_usage(error)
     return result if isinstance(result, int) else 0

@@ -110,8 +110,20 @@ def status(state: Path) -> list[ProcessStatus]:
     rows = [ProcessStatus("daemon", pid, port, found is not None)]
     for pidfile in _pidfiles(state):
         pid = read_pidfile(pidfile)
-        rows.append(ProcessStatus(pidfile.stem, pid, None, pid is not None))
+        rows.append(ProcessStatus(pidfile.stem, pid, _listening(pid), pid is not None))
     return rows
+
+
+def _listening(pid: int | None) -> int | None:
+    """The loopback port that a process listens on, where that can be seen."""
+    import psutil
+
+    try:
+        found = psutil.Process(pid).net_connections("tcp4") if pid else []
+    except psutil.Error:
+        return None
+    ports = [c.laddr.port for c in found if c.status == psutil.CONN_LISTEN]
+    return min(ports, default=None)
 
 
 def _launch(state: Path, region: str, options: Mapping[str, str]) -> Endpoint:
@@ -158,7 +170,9 @@ def _end_leftovers(state: Path) -> None:
 
 
 def _pidfiles(state: Path) -> list[Path]:
-    return sorted((state / "engines").glob("**/*.pid")) if (state / "engines").is_dir() else []
+    """Those that we wrote (pid and start time), not the engines' own."""
+    found = sorted((state / "engines").glob("**/*.pid")) if (state / "engines").is_dir() else []
+    return [path for path in found if len(path.read_text(errors="replace").split()) == 2]
 
 
 def _last_line(state: Path) -> str:
