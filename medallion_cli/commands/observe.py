@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medallion_cli.commands.context import invocation
+from medallion_cli.commands.context import Invocation, invocation
 from medallion_cli.commands.data import warehouse
-from medallion_cli.errors import CheckFailed
+from medallion_cli.errors import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from medallion_cli.console import Terminal
+    from medallion_cli.operations.dashboard import Answer
+    from medallion_cli.operations.status import Status
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +39,7 @@ def status(context: typer.Context) -> None:
         raise CheckFailed("; ".join(found.findings), hint=call.command("run"))
 
 
-def _show_status(terminal, found) -> None:  # type: ignore[no-untyped-def]
+def _show_status(terminal: Terminal, found: Status) -> None:
     rows = [
         (
             layer["layer"],
@@ -40,16 +47,20 @@ def _show_status(terminal, found) -> None:  # type: ignore[no-untyped-def]
             t["rows"],
             t["last_change"] and t["last_change"][:19].replace("T", " "),
             _lag(t),
-            t["state"],
+            t["state"].replace("_", " "),
         )
         for layer in found.layers
         for t in layer["tables"]
     ]
     terminal.rows(None, ("layer", "table", "rows", "last change", "age", "state"), rows)
-    replication = f"replication {found.replication['status']}, generation {found.replication['generation']}"
-    run = found.last_run
-    last = f"last run {run['run_id']} {run['status'].lower()}, {run['seconds']} s" if run else "no run yet"
-    terminal.line(f"\n{replication} · {last} · {'healthy' if found.healthy else 'not healthy'}")
+    run, replication = found.last_run, found.replication
+    terminal.line(f"\nreplication  {replication['status']}, generation {replication['generation']}")
+    terminal.line(f"last run     {_run_line(run)}" if run else "last run     none yet")
+    terminal.line("healthy" if found.healthy else "not healthy", "green" if found.healthy else "red")
+
+
+def _run_line(run: dict[str, Any]) -> str:
+    return f"{run['run_id']} {run['status'].lower()}, {run['seconds']} s"
 
 
 def _lag(entry: dict[str, object]) -> str | None:
@@ -80,7 +91,9 @@ def verify(context: typer.Context) -> None:
         ]
         call.terminal.rows(None, ("", "name", "expected rows", "rows", "equal"), [*tables, *models])
     if not found.equal:
-        names = [e.get("table") or e.get("model") for e in [*found.tables, *found.models] if not e["equal"]]
+        names = [
+            str(e.get("table") or e.get("model")) for e in [*found.tables, *found.models] if not e["equal"]
+        ]
         raise CheckFailed(f"not equal: {', '.join(names)}", hint=call.command("run") + ", then verify again")
 
 
@@ -110,13 +123,29 @@ def dashboard(
     """Sales over time, total sales, top products, customer segments, revenue by brand."""
     call = invocation(context)
     from medallion_cli.commands.charts import draw
-    from medallion_cli.operations.dashboard import answers, page
+    from medallion_cli.operations.dashboard import answers, subtitle
 
     found = answers(warehouse(call), call.assets, call.pipeline)
     if html is not None:
-        html.write_text(page(found, call.pipeline), encoding="utf-8")
-        call.terminal.line(str(html.resolve()))
+        _write_page(call, found, html)
     elif call.terminal.wants_json:
         call.terminal.document([{"id": a.visual.id, "title": a.visual.title, "rows": a.rows} for a in found])
     else:
         draw(call.terminal, found)
+        call.terminal.line("\n" + subtitle(call.pipeline, datetime.now(UTC)), "dim")
+
+
+def _write_page(call: Invocation, found: list[Answer], file: Path) -> None:
+    """The page, whole or not at all; its path is the result."""
+    from medallion_cli.operations.dashboard import page
+
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        partial.write_text(page(found, call.pipeline), encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", hint=call.command("dashboard --html FILE")) from None
+    if call.terminal.wants_json:
+        call.terminal.document({"file": str(file.resolve())})
+    else:
+        call.terminal.line(str(file.resolve()))
