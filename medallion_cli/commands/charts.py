@@ -183,7 +183,7 @@ def _axis(answer: Answer, width: int) -> str:
     start = 0
     if answer.grain == "month":
         every = next((step for step in _MONTHS if step >= every), every)
-        first = answer.rows[0][str(answer.visual.x)]
+        first = answer.drawn[0][0]
         start = -(first.year * 12 + first.month - 1) % every  # type: ignore[union-attr]
     for index in range(start, len(labels), every):
         at = _place(index, len(labels), width)
@@ -195,14 +195,14 @@ def _axis(answer: Answer, width: int) -> str:
 def _bars(answer: Answer, width: int) -> list[Text]:
     """A line a row: its name, its number, a bar as long as it is large."""
     numbers = answer.numbers
-    texts = [shown(row[str(answer.visual.y)], answer.visual.format, answer.currency) for row in answer.rows]
+    texts = [shown(y, answer.visual.format, answer.currency) for _, y in answer.drawn]
     return _lines(answer.labels, texts, numbers, max(*numbers, 0.0), ["blue"] * len(texts), width)
 
 
 def _shares(answer: Answer, width: int) -> list[Text]:
     """A line a row: its part of the whole."""
     numbers, total = answer.numbers, sum(answer.numbers) or 1.0
-    values = [shown(row[str(answer.visual.y)], answer.visual.format, answer.currency) for row in answer.rows]
+    values = [shown(y, answer.visual.format, answer.currency) for _, y in answer.drawn]
     room = max(map(cell_len, values))
     texts = [f"{text.rjust(room)} {n / total:6.1%}" for text, n in zip(values, numbers, strict=True)]
     tones = [_TONES[k % len(_TONES)] for k in range(len(texts))]

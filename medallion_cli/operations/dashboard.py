@@ -7,8 +7,9 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,25 +35,29 @@ class Answer:
     rows: list[dict[str, Value]]
     currency: str
 
+    @cached_property
+    def drawn(self) -> list[tuple[Value, Value]]:
+        """(x, y) of each row; in a sum over time, months or days without a row are there as 0."""
+        points = [(row[str(self.visual.x)], row[str(self.visual.y)]) for row in self.rows]
+        if self.visual.kind == "line" and self.visual.aggregation == "sum":
+            return _without_gaps(points)
+        return points
+
     @property
     def numbers(self) -> list[float]:
-        """The y of each row; NULL is drawn as nothing, 0."""
-        return [float(row[str(self.visual.y)] or 0) for row in self.rows]  # type: ignore[arg-type]
+        """The y of each point; NULL is drawn as nothing, 0."""
+        return [float(y or 0) for _, y in self.drawn]  # type: ignore[arg-type]
 
     @property
     def grain(self) -> Grain:
         """Whether x are months (each the first of one), days, or anything else."""
-        values = [row[str(self.visual.x)] for row in self.rows]
-        days = [value for value in values if type(value) is date]
-        if not days or len(days) < len(values):
-            return "other"
-        return "month" if all(day.day == 1 for day in days) else "day"
+        return _grain([x for x, _ in self.drawn])
 
     @property
     def labels(self) -> list[str]:
-        """The x of each row as axes and legends show it."""
+        """The x of each point as axes and legends show it."""
         pattern = {"month": "%b %Y", "day": "%Y-%m-%d", "other": ""}[self.grain]
-        return [_label(row[str(self.visual.x)], pattern) for row in self.rows]
+        return [_label(x, pattern) for x, _ in self.drawn]
 
 
 def answers(warehouse: Warehouse, assets: Assets, pipeline: Pipeline) -> list[Answer]:
@@ -105,8 +110,29 @@ def _answer(warehouse: Warehouse, visual: Visual, currency: str) -> Answer:
             if column not in row:
                 raise UsageError(f"{DASHBOARD}: {visual.id}: gold.{visual.view} has no column {column}")
             if isinstance(row[column], bool) or not isinstance(row[column], int | float | Decimal | None):
-                raise UsageError(f"{DASHBOARD}: {visual.id}: {column} is not a number: {row[column]}")
+                raise UsageError(f"{DASHBOARD}: {visual.id}: {column} is not a number: {row[column]!r}")
     return Answer(visual, rows, currency)
+
+
+def _grain(values: Sequence[Value]) -> Grain:
+    days = [value for value in values if type(value) is date]
+    if not days or len(days) < len(values):
+        return "other"
+    return "month" if all(day.day == 1 for day in days) else "day"
+
+
+def _without_gaps(points: list[tuple[Value, Value]]) -> list[tuple[Value, Value]]:
+    """Every month or day from the first to the last point; as it is when x are not dates in ascending order."""
+    grain, known = _grain([x for x, _ in points]), dict(points)
+    days = [x for x in known if type(x) is date]
+    if grain == "other" or days != sorted(days) or len(known) < len(points):
+        return points
+    if grain == "month":
+        first, last = (day.year * 12 + day.month - 1 for day in (days[0], days[-1]))
+        every = [date(month // 12, month % 12 + 1, 1) for month in range(first, last + 1)]
+    else:
+        every = [days[0] + timedelta(k) for k in range((days[-1] - days[0]).days + 1)]
+    return [(day, known.get(day, 0)) for day in every]
 
 
 def _label(value: Value, pattern: str) -> str:
@@ -142,7 +168,7 @@ def _document(answer: Answer) -> dict[str, Any]:
         "format": visual.format,
         "grain": answer.grain,
         "labels": answer.labels,
-        "values": [_plain(row[str(visual.y)]) for row in answer.rows],
+        "values": [_plain(y) for _, y in answer.drawn],
     }
 
 
