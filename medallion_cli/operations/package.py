@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import UsageError
+from medallion_cli.operations import quicksight
 
 if TYPE_CHECKING:
     from medallion_cli.assets import Assets
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from medallion_cli.spec import Pipeline
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first moment: no clock in the bytes
+AUTHORITIES = "infra_templates/rds-ca-rsa2048-g1.pem"
 SHARED = "glue_scripts/medallion_glue"
 SCRIPTS = ("bronze_to_silver", "silver_to_gold", "checksum")
 STACKS = (
@@ -62,7 +65,9 @@ def build(pipeline: Pipeline, assets: Assets, settings: Settings) -> Package:
     document = json.dumps(pipeline.resolved(), indent=1, ensure_ascii=False).encode()
     artefacts = [
         _artefact("PipelineKey", "pipeline", "pipeline.json", document),
-        _artefact("SourceCodeKey", "lambda", "source.zip", _zip(dict(_function_files(pipeline, assets)))),
+        _artefact(
+            "SourceCodeKey", "lambda", "source.zip", _zip(dict(_function_files(pipeline, assets, settings)))
+        ),
         _artefact("SharedCodeKey", "glue", "medallion_glue.zip", _zip(dict(_shared_files(assets)))),
     ]
     for name in SCRIPTS:
@@ -97,6 +102,7 @@ def render_templates(pipeline: Pipeline, assets: Assets, settings: Settings) -> 
         comment_end_string="#]",
         keep_trailing_newline=True,
     )
+    environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)  # JSON is YAML
     facts = template_facts(pipeline, assets, settings)
     rendered = {}
     for stack in STACKS:
@@ -112,6 +118,9 @@ def template_facts(pipeline: Pipeline, assets: Assets, settings: Settings) -> di
     """What the templates may ask for."""
     import yaml
 
+    from medallion_cli.dashboard import load_dashboard
+
+    dashboard = load_dashboard(assets)
     machine = yaml.safe_load(assets.read("infra_templates/state_machine.yaml"))
     return {
         "pipeline": pipeline,
@@ -119,7 +128,10 @@ def template_facts(pipeline: Pipeline, assets: Assets, settings: Settings) -> di
         "table_mappings": json.dumps(table_mappings(pipeline)),
         "task_settings": json.dumps(yaml.safe_load(assets.read("infra_templates/replication_settings.yaml"))),
         "state_machine": json.dumps(machine),
-        "dashboard": _dashboard(assets),
+        "source_authority": source_authority(assets, settings.region),
+        "dashboard": dashboard,
+        "data_sets": quicksight.data_sets(dashboard),
+        "sheets": quicksight.sheets(dashboard),
     }
 
 
@@ -152,16 +164,19 @@ def _ordering_rules(schema: str, number: int) -> list[dict[str, Any]]:
     return [sequence, before]
 
 
-def _dashboard(assets: Assets) -> Any:
-    try:
-        from medallion_cli.dashboard import load_dashboard
-    except ImportError:
-        return None
-    return load_dashboard(assets)
+def source_authority(assets: Assets, region: str) -> str:
+    """The PEM that the region's RDS servers are signed by; UsageError when it is not among those shipped."""
+    pattern = rf"^# {re.escape(region)}\n(-----BEGIN.*?END CERTIFICATE-----\n)"
+    match = re.search(pattern, assets.read(AUTHORITIES), re.MULTILINE | re.DOTALL)
+    if match is None:
+        raise UsageError(
+            f"{AUTHORITIES}: no certificate for {region}", hint="add it from AWS's global-bundle.pem"
+        )
+    return match[1]
 
 
-def _function_files(pipeline: Pipeline, assets: Assets) -> Iterator[tuple[str, bytes]]:
-    """The Lambda's zip: the synthetic package with what it stands on, pymysql, and this project's facts."""
+def _function_files(pipeline: Pipeline, assets: Assets, settings: Settings) -> Iterator[tuple[str, bytes]]:
+    """The Lambda's zip: the synthetic package with what it needs, pymysql, RDS's authority, the project's facts."""
     import pymysql
 
     from medallion_cli.operations.seed import recipe_document
@@ -173,6 +188,7 @@ def _function_files(pipeline: Pipeline, assets: Assets) -> Iterator[tuple[str, b
     yield from _tree(Path(pymysql.__file__).parent, "pymysql")
     yield "pipeline.json", json.dumps(pipeline.resolved(), ensure_ascii=False).encode()
     yield "synthetic.json", json.dumps(recipe_document(assets), ensure_ascii=False).encode()
+    yield "rds-ca.pem", source_authority(assets, settings.region).encode()
     yield "schema.sql", assets.read(pipeline.source["ddl"]).encode()
 
 
@@ -187,11 +203,12 @@ def _tree(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
+    """The same files are the same bytes everywhere: stored, since zlib's output differs from build to build."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix, on every platform
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, files[name])
     return buffer.getvalue()
