@@ -11,17 +11,18 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table as Grid
+from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from medallion_cli.errors import MedallionError
@@ -52,15 +53,19 @@ class Terminal:
         sys.stdout.write(json.dumps(value, default=_encode, ensure_ascii=False, indent=2) + "\n")
 
     def rows(self, title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table on stdout; numbers to the right."""
-        rows = [tuple(row) for row in rows]
-        grid = Grid(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-        for index, name in enumerate(columns):
-            numeric = all(isinstance(row[index], int | float | Decimal | None) for row in rows) and bool(rows)
-            grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
-            grid.add_row(*(_cell(value) for value in row))
-        self.out.print(grid)
+        """A table on stdout, one line a row; numbers to the right.
+
+        On a terminal that is too narrow texts are cut; a pipe gets all of them.
+        """
+        values = [tuple(row) for row in rows]
+        cells = [[_cell(value) for value in row] for row in values]
+        natural = [max(map(cell_len, [name, *(c[k].plain for c in cells)])) for k, name in enumerate(columns)]
+        numeric = [_numeric([row[k] for row in values]) for k in range(len(columns))]
+        widths = _cut(natural, numeric, self.out.width) if self.out.is_terminal else natural
+        if title:
+            self.out.print(Text(title, style="italic"))
+        for row in ([Text(name, style="bold") for name in columns], *cells):
+            self.out.print(_joined(row, widths, numeric), soft_wrap=True)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of result on stdout."""
@@ -116,14 +121,21 @@ class _Plain:
             case Progressed(step, done, total, unit):
                 if now - self.spoke.get(step, 0.0) >= 5:
                     self.spoke[step] = now
-                    of = f" of {total:,.0f}" if total else ""
-                    self.terminal.say(f"  {step}: {done:,.0f}{of} {unit}".rstrip())
+                    self.terminal.say(f"  {step}: {_amount(done, total, unit)}")
             case Finished(step, detail):
                 self.terminal.say(f"✓ {step}{_tail(detail)} {_took(self.began, step)}".rstrip(), None)
             case Failed(step, reason):
                 self.terminal.say(f"✗ {step}: {reason}", "red")
             case Noted(text):
                 self.terminal.say(text)
+
+
+class _Bar(BarColumn):
+    """A bar for steps whose end is known; the others have their spinner."""
+
+    def render(self, task: Task) -> ProgressBar:
+        """Nothing when the total is not known."""
+        return super().render(task) if task.total else ProgressBar(width=0)
 
 
 class _Live:
@@ -134,9 +146,8 @@ class _Live:
         self.progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
+            _Bar(bar_width=20),
+            TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
             console=console,
             transient=True,
@@ -157,7 +168,8 @@ class _Live:
             case Started(step):
                 self._task(step)
             case Progressed(step, done, total, unit):
-                self.progress.update(self._task(step), completed=int(done), total=total, unit=unit)
+                amount = _amount(done, total, unit)
+                self.progress.update(self._task(step), completed=int(done), total=total, amount=amount)
             case Finished(step, detail):
                 self._end(step)
                 took = _took(self.began, step)
@@ -173,7 +185,7 @@ class _Live:
     def _task(self, step: str) -> TaskID:
         if step not in self.tasks:
             self.began[step] = time.monotonic()
-            self.tasks[step] = self.progress.add_task(step, total=None, unit="")
+            self.tasks[step] = self.progress.add_task(step, total=None, amount="")
         return self.tasks[step]
 
     def _end(self, step: str) -> None:
@@ -181,8 +193,39 @@ class _Live:
             self.progress.remove_task(task)
 
 
+def _numeric(values: Sequence[object]) -> bool:
+    return bool(values) and all(isinstance(v, int | float | Decimal | None) for v in values)
+
+
+def _cut(widths: Sequence[int], numeric: Sequence[bool], width: int) -> list[int]:
+    """Widths that fit, the widest texts cut first; as they are when cutting texts to 8 cells is not enough."""
+    cut, spare = list(widths), width - 2 * (len(widths) - 1)
+    while sum(cut) > spare:
+        texts = [k for k in range(len(cut)) if not numeric[k] and cut[k] > 8]
+        if not texts:
+            return list(widths)
+        cut[max(texts, key=lambda k: cut[k])] -= 1
+    return cut
+
+
+def _joined(cells: Sequence[Text], widths: Sequence[int], numeric: Sequence[bool]) -> Text:
+    """One line of a table, without blanks at its end."""
+    line = Text()
+    for cell, width, right in zip(cells, widths, numeric, strict=True):
+        cell.truncate(width, overflow="ellipsis")
+        cell.align("right" if right else "left", width)
+        line.append(cell).append("  ")
+    line.rstrip()
+    return line
+
+
 def _tail(detail: str) -> str:
     return f": {detail}" if detail else ""
+
+
+def _amount(done: float, total: float | None, unit: str) -> str:
+    """`1,200 of 5,000 rows`."""
+    return f"{done:,.0f}{f' of {total:,.0f}' if total else ''} {unit}".rstrip()
 
 
 def _took(began: dict[str, float], step: str) -> str:
@@ -203,7 +246,7 @@ def _cell(value: object) -> Text:
         case datetime():
             return Text(value.isoformat(sep=" ", timespec="seconds"))
         case _:
-            return Text(str(value))
+            return Text("".join(c if c.isprintable() else " " for c in str(value)))
 
 
 def _encode(value: object) -> Any:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from medallion_cli.spec import Pipeline
 
 LAYERS = ("bronze", "silver", "gold")
+# The state machine's states that a run's progress shows; what is entered between two of them counts to the first.
+PHASES = ("Bronze to silver", "Silver to gold", "Load staging", "Merge", "Write summary")
 
 
 @dataclass(frozen=True)
@@ -146,12 +148,14 @@ def _start(machine: StateMachine, plan: RunPlan, settings: Settings) -> Generato
 def _follow(
     machine: StateMachine, execution: Execution, settings: Settings
 ) -> Generator[Event, None, Execution]:
-    """Tells each state as it is entered, poll loops once, until the execution ends."""
+    """Tells each phase as it is entered, until the execution ends."""
     seen, current, told = 0, "", set[str]()
     while True:
         execution = machine.execution(execution.arn)
-        for seen, state in machine.entered(execution.arn, seen):  # noqa: B007 (the last id is the next start)
-            if state in told:
+        entered = machine.entered(execution.arn, seen)
+        seen = max((event for event, _ in entered), default=seen)
+        for _, state in entered:
+            if state in told or state not in PHASES:
                 continue
             if current:
                 yield Finished(current)
