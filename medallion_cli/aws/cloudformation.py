@@ -26,6 +26,7 @@ class Stack:
     reason: str
     outputs: dict[str, str]
     parameters: dict[str, str]
+    protected: bool = False  # against deletion
 
     @property
     def busy(self) -> bool:
@@ -124,20 +125,43 @@ class Stacks:
         """Starts deleting a stack."""
         self.client.delete_stack(StackName=name)
 
+    def continue_rollback(self, name: str) -> None:
+        """Rolls a failed update back once more."""
+        self.client.continue_update_rollback(StackName=name)
+
     def protect(self, name: str, wanted: bool) -> None:
         """Termination protection on or off."""
         self.client.update_termination_protection(StackName=name, EnableTerminationProtection=wanted)
 
     def events(self, name: str, since: datetime | None) -> list[StackEvent]:
         """Events after a moment, oldest first."""
-        try:
-            found = self.client.describe_stack_events(StackName=name)["StackEvents"]
-        except AwsError as error:
-            if "does not exist" in str(error):
-                return []
-            raise
-        events = [_event(entry) for entry in reversed(found)]
-        return [event for event in events if since is None or event.at > since]
+        found: list[StackEvent] = []
+        for page in self._event_pages(name):
+            fresh = [e for e in map(_event, page) if since is None or e.at > since]
+            found += fresh
+            if len(fresh) < len(page):
+                break
+        return found[::-1]
+
+    def newest(self, name: str) -> datetime | None:
+        """When the newest event was; None of a stack that has none."""
+        page = next(self._event_pages(name), [])
+        return _event(page[0]).at if page else None
+
+    def _event_pages(self, name: str) -> Iterator[list[dict[str, Any]]]:
+        """Newest first; none of a stack that is gone."""
+        token: dict[str, str] = {}
+        while True:
+            try:
+                page = self.client.describe_stack_events(StackName=name, **token)
+            except AwsError as error:
+                if "does not exist" in str(error):
+                    return
+                raise
+            yield page["StackEvents"]
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
 
     def outputs(self, names: Iterator[str] | list[str]) -> dict[str, str]:
         """The outputs of several stacks, merged."""
@@ -155,6 +179,7 @@ def _stack(found: dict[str, Any]) -> Stack:
         reason=found.get("StackStatusReason", ""),
         outputs={o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])},
         parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])},
+        protected=bool(found.get("EnableTerminationProtection", False)),
     )
 
 

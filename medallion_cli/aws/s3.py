@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli.aws.session import translated
 from medallion_cli.errors import AwsError
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def exists(target: Target, bucket: str, key: str) -> bool:
 def read_text(target: Target, bucket: str, key: str) -> str | None:
     """The object's text; None when it is not there."""
     try:
-        body: bytes = target.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        found = target.client("s3").get_object(Bucket=bucket, Key=key)
+        body: bytes = translated(found["Body"].read)()
     except AwsError as error:
         if error.code in ("NoSuchKey", "404"):
             return None
@@ -58,7 +60,7 @@ def put_bytes(target: Target, bucket: str, key: str, content: bytes) -> None:
 
 
 def empty(target: Target, bucket: str) -> int:
-    """Deletes every object (and version) of a bucket; how many."""
+    """Deletes every object of a bucket (none of ours keeps versions); how many."""
     client, deleted, batch = target.client("s3"), 0, []
     for key in [*keys(target, bucket)]:
         batch.append({"Key": key})

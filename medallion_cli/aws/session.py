@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from medallion_cli.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from medallion_cli.settings import Settings
 
@@ -85,7 +85,22 @@ class _Translated:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
-        return translated(found) if callable(found) and name != "get_paginator" else found
+        if name == "get_paginator":
+            return lambda operation: _TranslatedPages(found(operation))
+        return translated(found) if callable(found) else found
+
+
+class _TranslatedPages:
+    """A paginator whose pages are fetched with their errors translated."""
+
+    def __init__(self, paginator: Any) -> None:
+        self._paginator = paginator
+
+    def paginate(self, **params: Any) -> Iterator[Any]:
+        pages = iter(self._paginator.paginate(**params))
+        step = translated(lambda: next(pages, None))
+        while (page := step()) is not None:
+            yield page
 
 
 def translated(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,6 +109,7 @@ def translated(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             return call(*args, **kwargs)
@@ -101,6 +117,10 @@ def translated(call: Callable[..., Any]) -> Callable[..., Any]:
             details = error.response.get("Error", {})
             code = details.get("Code", "Unknown")
             raise AwsError(code, details.get("Message", str(error)), hint=HINTS.get(code)) from error
+        except ResponseParserError as error:  # not a BotoCoreError: an answer that is no AWS answer
+            raise AwsError(
+                "UnreadableAnswer", str(error).splitlines()[0], hint="medallion local status"
+            ) from error
         except BotoCoreError as error:
             raise AwsError(
                 type(error).__name__, str(error), hint=_unreachable(type(error).__name__)

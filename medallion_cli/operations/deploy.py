@@ -6,20 +6,20 @@ again, one without changes is skipped, artefacts and SQL are known by their hash
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medallion_cli.aws.cloudformation import RECREATED, Change, Stack, StackEvent, Stacks
-from medallion_cli.aws.replication import Replication
-from medallion_cli.errors import AwsError, MedallionError
+from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted, Progressed, Started
 from medallion_cli.operations import replicate
-from medallion_cli.operations.package import STACKS, Package, build, upload
-from medallion_cli.operations.template import declared_parameters, resources
+from medallion_cli.operations.bootstrap import bootstrap, forget
+from medallion_cli.operations.package import STACKS, Package, build, template_url, upload
+from medallion_cli.operations.stack_parameters import check_settings, parameters
+from medallion_cli.operations.template import resources
 
 if TYPE_CHECKING:
     from medallion_cli.assets import Assets
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FAILED = ("CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED")
 GOOD = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_COMPLETE")
 BUCKETS = ("BronzeBucket", "SilverBucket", "StagingBucket", "ArtifactsBucket")
+LAUNCH_SECONDS = 60.0  # for the first event of an operation to show
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,18 @@ def plan(
 ) -> Generator[Event, None, DeployPlan]:
     """Change sets of the stacks that exist, discarded after reading; the resources of those that do not."""
     stacks, package = Stacks(target), build(pipeline, assets, settings)
-    changes: list[Change] = []
+    check_settings(settings, package)
+    found, changes = outputs(target), list[Change]()
     for stack in STACKS:
         name = _name(target, stack)
         yield Started(name)
         known = stacks.find(name)
         if known is None or known.status in (*RECREATED, "REVIEW_IN_PROGRESS"):
-            changes += [Change(name, "Add", r, t, None) for r, t in resources(package.templates[stack])]
-            continue
-        found = _change_set(target, stacks, stack, package, settings)
-        if found is not None:
-            stacks.discard(found[0])
-            changes += found[1]
-        yield Finished(name, "changes" if found else "unchanged")
+            added = [Change(name, "Add", r, t, None) for r, t in resources(package.templates[stack])]
+        else:
+            added = _pending(target, stacks, known, stack, package, settings, found)
+        changes += added
+        yield Finished(name, f"{len(added)} changes" if added else "unchanged")
     return DeployPlan(changes)
 
 
@@ -70,100 +70,126 @@ def deploy(
 ) -> Generator[Event, None, None]:
     """Brings the environment to what the project says."""
     stacks, package = Stacks(target), build(pipeline, assets, settings)
+    check_settings(settings, package)
+    found = outputs(target)
     for stack in STACKS:
         yield from _settle(stacks, _name(target, stack))
         if stack == "source":
-            uploaded = upload(target, outputs(target)["ArtifactsBucket"], package)
-            yield Noted(f"{uploaded} artefacts uploaded")
-        yield from _bring(target, stacks, stack, package, settings)
-    yield from _bootstrap(target, settings, pipeline, assets, package)
+            yield Noted(f"{upload(target, found['ArtifactsBucket'], package)} artefacts uploaded")
+        yield from _bring(target, stacks, stack, package, settings, found)
+        found |= stacks.outputs([_name(target, stack)])
+    code = package.parameters["SourceCodeKey"]
+    yield from bootstrap(target, found, settings, pipeline, assets, code)
 
 
 def destroy(target: Target, settings: Settings, delete_data: bool) -> Generator[Event, None, None]:
-    """Deletes the stacks in reverse order; buckets are emptied first when their data may go."""
+    """Deletes the stacks in reverse order; what they leave (buckets, key, snapshots) only when the data may go."""
     stacks, found = Stacks(target), outputs(target)
     if settings.guards.termination_protection:
-        raise MedallionError(
-            f"{settings.prefix} is protected", hint="set guards.termination_protection to false, then up"
-        )
+        hint = "set guards.termination_protection to false, then: medallion up"
+        raise MedallionError(f"{settings.prefix} is protected", hint=hint)
     if "ReplicationTaskArn" in found:
         yield from replicate.stop(target, found, settings)
-    if delete_data:
-        from medallion_cli.aws import s3
-
-        for bucket in (found[key] for key in BUCKETS if key in found):
-            yield Finished(bucket, f"{s3.empty(target, bucket):,} objects deleted")
     for stack in reversed(STACKS):
-        name = _name(target, stack)
-        if stacks.find(name) is not None:
-            yield Started(name)
-            began = _newest(stacks, name)
-            stacks.delete(name)
-            yield from _until_settled(stacks, name, began)
-            yield Finished(name, "deleted")
+        if stack == "storage" and delete_data:
+            yield from _delete_data(target, found)
+        yield from _delete(stacks, _name(target, stack))
+    forget(target)
+    if delete_data:
+        yield from _delete_snapshots(target, settings)
+
+
+def _delete(stacks: Stacks, name: str) -> Generator[Event, None, None]:
+    if stacks.find(name) is not None:
+        yield Started(name)
+        began = stacks.newest(name)
+        stacks.delete(name)
+        yield from _until_settled(stacks, name, began, launched=True)
+        yield Finished(name, "deleted")
+
+
+def _delete_data(target: Target, found: dict[str, str]) -> Generator[Event, None, None]:
+    """Before their stack goes, whose outputs tell their names to a `down` that goes on after an interruption."""
+    from medallion_cli.aws import leftovers
+
+    for bucket in (found[key] for key in BUCKETS if key in found):
+        yield Started(bucket)
+        yield Finished(bucket, f"{leftovers.delete_bucket(target, bucket):,} objects deleted")
+    if "KeyArn" in found:
+        leftovers.delete_key(target, found["KeyArn"])
+
+
+def _delete_snapshots(target: Target, settings: Settings) -> Generator[Event, None, None]:
+    from medallion_cli.aws import leftovers
+
+    count = leftovers.delete_database_snapshots(target, f"{settings.prefix}-source")
+    count += leftovers.delete_warehouse_snapshots(target, f"{settings.prefix}-warehouse")
+    yield Noted(f"{count} snapshots deleted")
+
+
+def _pending(
+    target: Target,
+    stacks: Stacks,
+    known: Stack,
+    stack: str,
+    package: Package,
+    settings: Settings,
+    found: dict[str, str],
+) -> list[Change]:
+    if known.busy:
+        raise MedallionError(f"{known.name} is {known.status}", hint="medallion up waits for it and goes on")
+    made = _change_set(target, stacks, stack, package, settings, found)
+    if made is None:
+        return []
+    stacks.discard(made[0])
+    return made[1]
 
 
 def _bring(
-    target: Target, stacks: Stacks, stack: str, package: Package, settings: Settings
+    target: Target, stacks: Stacks, stack: str, package: Package, settings: Settings, found: dict[str, str]
 ) -> Generator[Event, None, None]:
     name = _name(target, stack)
-    found = _change_set(target, stacks, stack, package, settings)
-    if found is None:
+    made = _change_set(target, stacks, stack, package, settings, found)
+    if made is None:
+        _protect(stacks, name, settings)
         yield Finished(name, "unchanged")
         return
-    change_set, changes = found
-    resume = stack == "replication" and any(
-        c.type.startswith("AWS::DMS::") for c in changes if c.action != "Add"
-    )
-    if resume:
-        yield from replicate.stop(target, outputs(target), settings)
+    change_set, changes = made
+    paused = stack == "replication" and _is_running(target, found) and _touches_task(changes)
+    if paused:  # DMS changes neither a running task nor its endpoints
+        yield from replicate.stop(target, found, settings)
     yield Started(name)
-    began = _newest(stacks, name)
+    began = stacks.newest(name)
     stacks.execute(change_set)
-    yield from _until_settled(stacks, name, began, len(changes))
-    if settings.guards.termination_protection:
-        stacks.protect(name, True)
+    yield from _until_settled(stacks, name, began, len(changes), launched=True)
+    _protect(stacks, name, settings)
     yield Finished(name, f"{len(changes)} changes")
-    if resume:
+    if paused:
         yield from replicate.start(target, outputs(target), settings)
 
 
+def _touches_task(changes: list[Change]) -> bool:
+    return any(c.type.startswith("AWS::DMS::") for c in changes if c.action != "Add")
+
+
+def _is_running(target: Target, found: dict[str, str]) -> bool:
+    return "ReplicationTaskArn" in found and replicate.status(target, found).status in ("running", "starting")
+
+
+def _protect(stacks: Stacks, name: str, settings: Settings) -> None:
+    known, wanted = stacks.find(name), settings.guards.termination_protection
+    if known is not None and known.protected != wanted:
+        stacks.protect(name, wanted)
+
+
 def _change_set(
-    target: Target, stacks: Stacks, stack: str, package: Package, settings: Settings
+    target: Target, stacks: Stacks, stack: str, package: Package, settings: Settings, found: dict[str, str]
 ) -> tuple[str, list[Change]] | None:
     name, body = _name(target, stack), package.templates[stack]
-    declared = declared_parameters(body)
-    known = {
-        **settings.parameters,
-        **_facts(target, settings),
-        **outputs(target),
-        **package.parameters,
-    }
-    parameters = {key: value for key, value in known.items() if key in declared}
-    if missing := [key for key, default in declared.items() if default is None and key not in parameters]:
-        raise MedallionError(f"{name}: no value for the parameter {missing[0]}", hint="medallion up")
-    label = f"medallion-{time.time_ns():x}"
+    values = parameters(target, settings, package, stack, stacks.find(name), found)
+    url = template_url(target, found.get("ArtifactsBucket"), stack, body)
     tags = {**settings.tags, "medallion:environment": str(settings.prefix)}
-    return stacks.create_change_set(name, label, None, body, parameters, tags)
-
-
-def _facts(target: Target, settings: Settings) -> dict[str, str]:
-    """Parameters that derive from the environment."""
-    found = outputs(target)
-    facts = {
-        "Prefix": str(settings.prefix),
-        "Environment": settings.env,
-        "BatchSeconds": str(settings.batch_seconds),
-        "PollSeconds": str(settings.poll_seconds),
-        "PipelineSchedule": settings.schedules.pipeline,
-        "GeneratorSchedule": settings.schedules.generator,
-        "GeneratorChanges": str(settings.schedules.generator_changes),
-        "ScheduleTimeZone": settings.schedules.time_zone,
-        "CodeBucket": found.get("ArtifactsBucket", ""),
-    }
-    if "TargetEndpointArn" in found:
-        facts["Generation"] = Replication(target, found).generation()
-    return facts
+    return stacks.create_change_set(name, f"medallion-{time.time_ns():x}", url, body, values, tags)
 
 
 def _settle(stacks: Stacks, name: str) -> Generator[Event, None, None]:
@@ -171,27 +197,44 @@ def _settle(stacks: Stacks, name: str) -> Generator[Event, None, None]:
     known = stacks.find(name)
     if known is not None and known.busy:
         yield Noted(f"{name} is {known.status}: waiting")
-        yield from _until_settled(stacks, name, _newest(stacks, name), strict=False)
+        yield from _until_settled(stacks, name, stacks.newest(name), strict=False)
         known = stacks.find(name)
+    if known is not None and known.status == "UPDATE_ROLLBACK_FAILED":
+        yield Noted(f"{name} is {known.status}: rolling back again")
+        began = stacks.newest(name)
+        stacks.continue_rollback(name)
+        yield from _until_settled(stacks, name, began, strict=False, launched=True)
     if known is not None and known.status in RECREATED:
         yield Noted(f"{name} is {known.status}: making it again")
-        began = _newest(stacks, name)
+        began = stacks.newest(name)
         stacks.delete(name)
-        yield from _until_settled(stacks, name, began)
+        yield from _until_settled(stacks, name, began, launched=True)
 
 
 def _until_settled(
-    stacks: Stacks, name: str, began: datetime | None, total: int | None = None, strict: bool = True
+    stacks: Stacks,
+    name: str,
+    began: datetime | None,
+    total: int | None = None,
+    *,
+    strict: bool = True,
+    launched: bool = False,
 ) -> Generator[Event, None, None]:
-    """Follows a stack's operation to its end; the root cause when it failed."""
-    while (known := stacks.find(name)) is not None and (known.busy or known.status == "REVIEW_IN_PROGRESS"):
-        done = [
-            e for e in stacks.events(name, began) if e.status.endswith("_COMPLETE") and e.resource != name
-        ]
-        yield Progressed(name, len(done), total, "resources")
+    """Follows a stack's operation to its end; the root cause when it failed. One just `launched` may show a little later."""
+    patience = time.monotonic() + (LAUNCH_SECONDS if launched else 0)
+    while (known := stacks.find(name)) is not None:
+        events = stacks.events(name, began)
+        starting = known.status == "REVIEW_IN_PROGRESS" or not events
+        if not known.busy and not (starting and time.monotonic() < patience):
+            break
+        yield Progressed(name, len(_done(name, events)), total, "resources")
         time.sleep(stacks.pause)
     if strict and known is not None and known.status not in GOOD:
         raise _failure(known, stacks.events(name, began))
+
+
+def _done(name: str, events: list[StackEvent]) -> set[str]:
+    return {e.resource for e in events if e.status.endswith("_COMPLETE") and e.resource != name}
 
 
 def _failure(stack: Stack, events: list[StackEvent]) -> MedallionError:
@@ -200,77 +243,6 @@ def _failure(stack: Stack, events: list[StackEvent]) -> MedallionError:
     cause = next((e for e in failed if e.resource != stack.name), failed[0] if failed else None)
     what = f"{cause.resource} ({cause.type}): {cause.reason}" if cause else stack.reason
     return MedallionError(f"{stack.name} {stack.status}: {what}", hint="mend it, then: medallion up")
-
-
-def _newest(stacks: Stacks, name: str) -> datetime | None:
-    events = stacks.events(name, None)
-    return events[-1].at if events else None
-
-
-def _bootstrap(
-    target: Target, settings: Settings, pipeline: Pipeline, assets: Assets, package: Package
-) -> Generator[Event, None, None]:
-    """What CloudFormation can't do, skipped when nothing changed since it was done."""
-    found = outputs(target)
-    yield from _bootstrap_source(target, found, package.parameters["SourceCodeKey"])
-    yield from _bootstrap_warehouse(target, found, settings, pipeline, assets)
-
-
-def _bootstrap_source(target: Target, found: dict[str, str], code: str) -> Generator[Event, None, None]:
-    """The source's schema, users and ledgers, by its function."""
-    from medallion_cli.aws.source import Source
-
-    if _applied(target, "source") != code:
-        yield Started("source bootstrap")
-        Source(target, found["SourceFunctionName"]).call("bootstrap")
-        _apply(target, "source", code)
-        yield Finished("source bootstrap")
-
-
-def _bootstrap_warehouse(
-    target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets
-) -> Generator[Event, None, None]:
-    """Schemas, tables, procedures and views."""
-    from medallion_cli.aws.warehouse import connect
-    from medallion_cli.warehouse import bootstrap_statements
-
-    statements = bootstrap_statements(pipeline, assets)
-    digest = hashlib.sha256("\n".join(s.sql for s in statements).encode()).hexdigest()
-    if _applied(target, "warehouse") != digest:
-        yield Started("warehouse bootstrap")
-        warehouse = connect(target, found, settings.connection)
-        for number, statement in enumerate(statements, start=1):
-            _execute(warehouse, statement)
-            yield Progressed("warehouse bootstrap", number, len(statements), "statements")
-        _apply(target, "warehouse", digest)
-        yield Finished("warehouse bootstrap", f"{len(statements)} statements")
-
-
-def _execute(warehouse: Any, statement: Any) -> None:
-    try:
-        warehouse.execute(statement.sql)
-    except MedallionError as error:
-        raise MedallionError(f"{statement.name}: {error}", hint="medallion validate") from error
-
-
-def _applied(target: Target, what: str) -> str | None:
-    try:
-        found = target.client("ssm").get_parameter(Name=_parameter(target, what))
-    except AwsError as error:
-        if error.code == "ParameterNotFound":
-            return None
-        raise
-    return str(found["Parameter"]["Value"])
-
-
-def _apply(target: Target, what: str, value: str) -> None:
-    target.client("ssm").put_parameter(
-        Name=_parameter(target, what), Value=value, Type="String", Overwrite=True
-    )
-
-
-def _parameter(target: Target, what: str) -> str:
-    return f"/{target.settings.prefix}/applied/{what}"
 
 
 def _name(target: Target, stack: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first moment: no clock in the bytes
 AUTHORITIES = "infra_templates/rds-ca-rsa2048-g1.pem"
+LARGEST_BODY = 51_200  # bytes of TemplateBody
 SHARED = "glue_scripts/medallion_glue"
 SCRIPTS = ("bronze_to_silver", "silver_to_gold", "checksum")
 STACKS = (
@@ -86,6 +87,21 @@ def upload(target: Target, bucket: str, package: Package) -> int:
     for artefact in missing:
         s3.put_bytes(target, bucket, artefact.key, artefact.content)
     return len(missing)
+
+
+def template_url(target: Target, bucket: str | None, stack: str, body: str) -> str | None:
+    """Where CloudFormation reads a template that is too long to be sent along; None for one that is not."""
+    from medallion_cli.aws import s3
+
+    if len(body.encode()) <= LARGEST_BODY:
+        return None
+    if bucket is None:
+        raise UsageError(
+            f"infra_templates/{stack}.yaml is longer than the {LARGEST_BODY:,} bytes CloudFormation takes"
+        )
+    artefact = _artefact("", f"templates/{stack}", "template.yaml", body.encode())
+    s3.put_bytes(target, bucket, artefact.key, artefact.content)
+    return f"https://{bucket}.s3.{target.settings.region}.amazonaws.com/{artefact.key}"
 
 
 def render_templates(pipeline: Pipeline, assets: Assets, settings: Settings) -> dict[str, str]:
