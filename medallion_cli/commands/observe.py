@@ -123,8 +123,9 @@ def dashboard(
     """Sales over time, total sales, top products, customer segments, revenue by brand."""
     call = invocation(context)
     from medallion_cli.commands.charts import draw
-    from medallion_cli.operations.dashboard import answers, subtitle
+    from medallion_cli.operations.dashboard import answers, subtitle, visuals
 
+    visuals(call.assets, call.pipeline)  # a project without any is told before AWS is asked for anything
     found = answers(warehouse(call), call.assets, call.pipeline)
     if html is not None:
         _write_page(call, found, html)

@@ -60,16 +60,21 @@ class Answer:
         return [_label(x, pattern) for x, _ in self.drawn]
 
 
-def answers(warehouse: Warehouse, assets: Assets, pipeline: Pipeline) -> list[Answer]:
-    """Runs every visual's query; UsageError when the project has no dashboard."""
-    visuals = load_dashboard(assets).visuals
-    if not visuals:
+def visuals(assets: Assets, pipeline: Pipeline) -> tuple[Visual, ...]:
+    """What the project's dashboard shows; UsageError when it has none."""
+    found = load_dashboard(assets).visuals
+    if not found:
         raise UsageError(
             f"project {pipeline.name} has no dashboard",
             hint=f"write {DASHBOARD}: visuals over views of gold, as in the shipped one",
         )
+    return found
+
+
+def answers(warehouse: Warehouse, assets: Assets, pipeline: Pipeline) -> list[Answer]:
+    """Runs every visual's query; UsageError when the project has no dashboard."""
     currency = str(pipeline.business["currency"])
-    return [_answer(warehouse, visual, currency) for visual in visuals]
+    return [_answer(warehouse, visual, currency) for visual in visuals(assets, pipeline)]
 
 
 def title(pipeline: Pipeline) -> str:
