@@ -52,13 +52,20 @@ class Terminal:
         """One JSON document on stdout; decimals as strings, timestamps as ISO 8601."""
         sys.stdout.write(json.dumps(value, default=_encode, ensure_ascii=False, indent=2) + "\n")
 
-    def rows(self, title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table on stdout, one line a row; numbers to the right.
+    def rows(
+        self,
+        title: str | None,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        grouped: bool = True,
+    ) -> None:
+        """A table on stdout, one line a row; numbers to the right, in groups of three digits unless told not to.
 
         On a terminal that is too narrow texts are cut; a pipe gets all of them.
         """
         values = [tuple(row) for row in rows]
-        cells = [[_cell(value) for value in row] for row in values]
+        cells = [[_cell(value, grouped) for value in row] for row in values]
         natural = [max(map(cell_len, [name, *(c[k].plain for c in cells)])) for k, name in enumerate(columns)]
         numeric = [_numeric([row[k] for row in values]) for k in range(len(columns))]
         widths = _cut(natural, numeric, self.out.width) if self.out.is_terminal else natural
@@ -233,16 +240,14 @@ def _took(began: dict[str, float], step: str) -> str:
     return f"({time.monotonic() - started:.1f} s)" if started is not None else ""
 
 
-def _cell(value: object) -> Text:
+def _cell(value: object, grouped: bool) -> Text:
     match value:
         case None:
             return Text("–", style="dim")
         case bool():
             return Text("yes" if value else "no", style="green" if value else "red")
-        case int():
-            return Text(f"{value:,}")
-        case Decimal():
-            return Text(f"{value:,}")
+        case int() | Decimal():
+            return Text(f"{value:,}" if grouped else str(value))
         case datetime():
             return Text(value.isoformat(sep=" ", timespec="seconds"))
         case _:

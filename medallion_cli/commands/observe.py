@@ -110,7 +110,7 @@ def query(
     if call.terminal.wants_json:
         call.terminal.document([dict(zip(names, row, strict=True)) for row in found.rows])
     else:
-        call.terminal.rows(None, names, found.rows)
+        call.terminal.rows(None, names, found.rows, grouped=False)
 
 
 def dashboard(

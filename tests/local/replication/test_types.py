@@ -1,5 +1,4 @@
 """Every MySQL type arrives with the same value by the full load and by the binlog."""
-# ruff: noqa: E501
 
 from __future__ import annotations
 
