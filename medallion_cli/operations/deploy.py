@@ -74,6 +74,7 @@ def deploy(
     found = outputs(target)
     for stack in STACKS:
         yield from _settle(stacks, _name(target, stack))
+        found |= stacks.outputs([_name(target, stack)])
         if stack == "source":
             yield Noted(f"{upload(target, found['ArtifactsBucket'], package)} artefacts uploaded")
         yield from _bring(target, stacks, stack, package, settings, found)

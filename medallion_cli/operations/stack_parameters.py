@@ -82,7 +82,7 @@ def _live(target: Target, stack: str, known: Stack | None, found: dict[str, str]
     match stack:
         case "replication":
             return {"Generation": _generation(target, found), **_account_roles(target, known)}
-        case "orchestration" if "ScheduleGroupName" in found:
+        case "orchestration":
             return {f"{name}ScheduleState": _schedule_state(target, found, name) for name in SCHEDULES}
     return {}
 
@@ -114,6 +114,9 @@ def _account_roles(target: Target, known: Stack | None) -> dict[str, str]:
 
 
 def _schedule_state(target: Target, found: dict[str, str], name: str) -> str:
+    """Off until somebody switches it on."""
+    if "ScheduleGroupName" not in found:
+        return "DISABLED"
     schedule = target.client("scheduler").get_schedule(
         GroupName=found["ScheduleGroupName"], Name=found[f"{name}ScheduleName"]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import yaml
@@ -35,6 +36,7 @@ def parse_template(body: str) -> dict[str, Any]:
     return document
 
 
+@cache
 def declared_parameters(body: str) -> dict[str, Any]:
     """Parameters of a template with their defaults (None: required)."""
     return {name: entry.get("Default") for name, entry in parse_template(body).get("Parameters", {}).items()}
