@@ -86,7 +86,7 @@ class Check:
         """A model's rows; a dimension is evaluated once and kept."""
         with self._lock:
             if model.name not in self._evaluated:
-                gold = GoldModel(self.house.apart().enter(model.name), self.pipeline, self.pins, model)
+                gold = GoldModel(self.house.apart(model.name), self.pipeline, self.pins, model)
                 rows = gold.rows()
                 self._evaluated[model.name] = rows.persist() if model.kind == "scd2" else rows
             return self._evaluated[model.name]

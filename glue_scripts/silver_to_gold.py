@@ -61,7 +61,7 @@ def stage_models(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str]
     names = _staged_names(arguments["models"], pipeline)
 
     def stage(name: str) -> Staged | None:
-        gold = GoldModel(house.apart().enter(name), pipeline, pins, pipeline.model(name))
+        gold = GoldModel(house.apart(name), pipeline, pins, pipeline.model(name))
         try:
             return stage_model(gold, known.get(name), arguments["full"] == "true", arguments)
         except Exception as error:

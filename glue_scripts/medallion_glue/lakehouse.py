@@ -56,9 +56,9 @@ class Lakehouse:
         self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", pool)
         return self
 
-    def apart(self) -> Lakehouse:
-        """The same database in a session of its own, so that temporary views do not meet."""
-        return Lakehouse(settled(self.spark.newSession()), self.catalog, self.database)
+    def apart(self, pool: str) -> Lakehouse:
+        """The same database in a session of its own, entered: its temporary views meet no others."""
+        return Lakehouse(settled(self.spark.newSession()), self.catalog, self.database).enter(pool)
 
     def name(self, table: str) -> str:
         """The quoted full name."""

@@ -175,18 +175,18 @@ class SilverTable:
         if not self.house.descends(self.table.changes, merged):
             return None
         new = self.house.appended(self.table.changes, merged, head)
-        generation = new.selectExpr("max(`_generation`)").first()[0]
+        generation, quarantined, rows = self._summary(new)
         known = self.house.property(self.table.name, GENERATION)
-        if generation is not None and generation != known:
+        if rows and generation != known:
             return None
-        counts = self._merge(newest(new, self.table)) if generation is not None else Counts()
+        counts = self._merge(newest(new, self.table), small=rows < _BROADCAST_ROWS) if rows else Counts()
         self._note(head, known)
-        return replace(counts, quarantined=self._quarantined(new))
+        return replace(counts, quarantined=quarantined)
 
-    def _merge(self, incoming: DataFrame) -> Counts:
+    def _merge(self, incoming: DataFrame, small: bool) -> Counts:
         """MERGEs the versions whose position is greater than what `<t>` holds."""
         incoming = incoming.persist()
-        wins = self._winning(incoming).persist()
+        wins = self._winning(incoming, small).persist()
         try:
             counts = _tally(wins)
             if counts != Counts() or not wins.isEmpty():
@@ -196,12 +196,11 @@ class SilverTable:
             wins.unpersist()
             incoming.unpersist()
 
-    def _winning(self, incoming: DataFrame) -> DataFrame:
+    def _winning(self, incoming: DataFrame, small: bool) -> DataFrame:
         """The incoming versions that are newer than `<t>`'s, with `_was_live` (NULL: no such key there)."""
         from pyspark.sql import functions as f
 
         keys = list(self.table.key)
-        small = incoming.count() < _BROADCAST_ROWS
         wanted = incoming.select(*keys)
         held = self.house.at(self.table.name, None).selectExpr(
             *[f"`{key}`" for key in keys],
@@ -231,16 +230,15 @@ class SilverTable:
     def _rebuild(self, head: int) -> Counts:
         """Replaces `<t>` in one commit by its newest generation; keys that are absent there are gone."""
         changes = self.house.at(self.table.changes, head)
-        generation = changes.selectExpr("max(`_generation`)").first()[0]
+        generation = self._summary(changes)[0]
         columns = [name for name, _ in state_columns(self.table)]
         before = self.house.head(self.table.name)
-        whole = newest(changes.where(f"`_generation` = '{generation}'"), self.table).select(*columns)
+        changes = changes.where(f"`_generation` = '{generation}'")
+        whole = newest(changes, self.table).select(*columns)
         whole.writeTo(self.house.name(self.table.name)).overwrite(_always())
         counts = self._difference(before)
         self._note(head, generation)
-        return replace(
-            counts, quarantined=self._quarantined(changes.where(f"`_generation` = '{generation}'"))
-        )
+        return replace(counts, quarantined=self._summary(changes)[1])
 
     def _difference(self, before: int | None) -> Counts:
         """How the live rows differ from those of an earlier snapshot (None: there were none)."""
@@ -264,12 +262,12 @@ class SilverTable:
             ).first()
         )
 
-    def _quarantined(self, rows: DataFrame) -> int:
-        names = self.table.breaking("quarantine")
-        if not names:
-            return 0
-        literals = ", ".join(f"'{name}'" for name in names)
-        return int(rows.where(f"arrays_overlap(`_failed`, array({literals}))").count())
+    def _summary(self, changes: DataFrame) -> tuple[str | None, int, int]:
+        """Newest generation, rows that a quarantine rule keeps out, and rows."""
+        names = ", ".join(f"'{name}'" for name in self.table.breaking("quarantine"))
+        kept_out = f"count_if(arrays_overlap(`_failed`, array({names})))" if names else "CAST(0 AS BIGINT)"
+        generation, quarantined, rows = changes.selectExpr("max(`_generation`)", kept_out, "count(*)").first()
+        return generation, int(quarantined), int(rows)
 
     def _note(self, head: int, generation: str | None) -> None:
         self.house.set_properties(self.table.name, {MERGED: str(head), GENERATION: generation or ""})

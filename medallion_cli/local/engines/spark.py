@@ -1,7 +1,7 @@
 """Spark as Glue 5.1 runs it: Java 17, Spark 3.5.6 with Iceberg, in a JVM that stays warm between jobs.
 
 A job is a Python process that attaches to the JVM (`PYSPARK_GATEWAY_PORT`), brings its own Spark settings and
-stops its context at the end. The JVM leaves when its standard input closes, as it does when this process dies.
+stops its context at the end. The JVM leaves when its standard input closes, as when this process dies.
 """
 
 from __future__ import annotations
@@ -196,6 +196,7 @@ def _launch(folder: Path, gateway: Path, out: IO[bytes]) -> subprocess.Popen[byt
         str(java()),
         f"-Xmx{DRIVER_MEMORY}",
         "-Xss4m",
+        "-XX:+UseParallelGC",  # a sixth less work than G1 on two cores
         "-XX:+IgnoreUnrecognizedVMOptions",
         f"-Djava.io.tmpdir={temporary}",
         f"-Dspark.local.dir={temporary}",

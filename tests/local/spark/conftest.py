@@ -52,7 +52,7 @@ def spark(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     """A session as a Glue job opens it, in the engine's own JVM."""
     jvm = engine.Jvm(tmp_path_factory.mktemp("spark"))
     os.environ.update(jvm.environment())
-    _configure(engine.job_settings(objects, CATALOG))
+    _configure(engine.job_settings(objects, {**CATALOG, "spark.sql.shuffle.partitions": "2"}))
     from medallion_glue.lakehouse import open_session
 
     session = open_session("tests")

@@ -60,7 +60,7 @@ def test_facts_find_the_version_of_their_moment_the_first_for_earlier_ones_and_n
     pipeline = loaded(case).pipeline
     pins = pin_tables(case.house, pipeline)
     evaluated = {
-        name: GoldModel(case.house.apart(), pipeline, pins, pipeline.model(name)).rows()
+        name: GoldModel(case.house.apart(name), pipeline, pins, pipeline.model(name)).rows()
         for name in ("dim_product", "fact_sales")
     }
     history = evaluated["dim_product"].where("product_id = 1").collect()

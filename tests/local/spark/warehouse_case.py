@@ -218,7 +218,7 @@ class Case:
         """The test's silver database."""
         from medallion_glue.lakehouse import Lakehouse
 
-        house = Lakehouse(self.spark, "glue_catalog", f"{self.schema}_silver")
+        house = Lakehouse(self.spark, "glue_catalog", f"{self.schema}_silver").enter("tests")
         house.create_database()
         return house
 
@@ -333,7 +333,7 @@ class Case:
         from medallion_glue.models import GoldModel, pin_tables
 
         pins = pin_tables(self.house, self.pipeline)
-        gold = GoldModel(self.house.apart(), self.pipeline, pins, self.pipeline.model(model))
+        gold = GoldModel(self.house.apart(model), self.pipeline, pins, self.pipeline.model(model))
         found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for row in (
             gold.rows().toArrow().to_pylist() if hasattr(gold.rows(), "toArrow") else _rows(gold.rows())
