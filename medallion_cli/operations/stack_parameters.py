@@ -32,7 +32,7 @@ def check_settings(settings: Settings, package: Package) -> None:
         raise UsageError(
             f"configs/{settings.env}.yaml: parameters.{unknown[0]}: no template has it", hint=hint
         )
-    if not re.fullmatch(r"[a-z][a-z0-9-]{1,38}", str(settings.prefix)) or "--" in str(settings.prefix):
+    if not re.fullmatch(r"(?=.{2,39}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", str(settings.prefix)):
         raise UsageError(
             f"prefix {settings.prefix!r}: 2 to 39 lower-case letters, digits and single hyphens",
             hint="set `prefix`",
