@@ -2,19 +2,18 @@
 
 Each stage is confirmed in flight before the blow, and again after it by what is not there yet:
 
-| stage         | in flight when                                                                                     |
-|---------------|----------------------------------------------------------------------------------------------------|
-| replicating   | replication has a backlog to read, some of it is in bronze, and its end is not                     |
-| silver append | the step runs, and a first `<t>_changes` has a new file                                            |
-| silver merge  | the step runs, and a first `<t>` has a new file                                                    |
-| gold staging  | the step runs, and a first object of the run is in staging                                         |
-| COPY          | the batch has loaded other tables and waits for the last one, which the test holds                 |
-| merge         | the dimensions are merged, uncommitted, and the CALL waits for fact_sales, which the test holds    |
+| stage         | in flight when                                                                               |
+|---------------|----------------------------------------------------------------------------------------------|
+| replicating   | a backlog is read: files of its batch are staged, none is in bronze; the process is halted   |
+| silver append | a `<t>_changes` has a new file, and the step has not ended                                   |
+| silver merge  | a `<t>` has a new file, and the step has not ended                                           |
+| gold staging  | staging has a file of the run, and the step has not ended                                    |
+| COPY          | the batch's other models are loaded, uncommitted; the last waits for a lock of the test      |
+| merge         | the dimensions are merged, uncommitted; the CALL waits for fact_sales, locked by the test    |
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
@@ -22,12 +21,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
-from command_line import Medallion
-from engines import held, kill_everything, objects, waiting
+from command_line import Medallion, two_lines
+from engines import held, kill_everything, waiting
 
 pytestmark = pytest.mark.engine
 CHANGES = "250"
@@ -47,7 +49,7 @@ def retail(home: Path) -> Medallion:
 
 @dataclass
 class Running:
-    """A `medallion run`, its talk in a file."""
+    """A `medallion run`, what it says in a file."""
 
     process: subprocess.Popen[str]
     log: Path
@@ -94,76 +96,99 @@ def run(retail: Medallion, tmp_path: Path) -> Iterator[Callable[[], Running]]:
             running.process.wait()
 
 
-@contextlib.contextmanager
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run: `reach` starts a run and yields it in flight; `unfinished` must hold then, and after the blow."""
+
+    name: str
+    reach: Callable[[Medallion, Callable[[], Running]], AbstractContextManager[Running]]
+    unfinished: Callable[[Medallion], bool]
+    held: bool = False
+
+
+@contextmanager
 def replicating(tool: Medallion, run: Callable[[], Running]) -> Iterator[Running]:
-    before = bronze(tool)
+    """Replication reads a backlog; its process is halted when its first file is not yet in place."""
     running = run()
-    running.until(lambda: bronze(tool) - before)
+    running.until(lambda: any((replicator(tool) / "staging").glob("*")))
+    process = psutil.Process(int((replicator(tool) / "replicator.pid").read_text().split()[0]))
+    process.suspend()
     yield running
-    assert "Bronze to silver" not in running.said
+    with suppress(psutil.NoSuchProcess):
+        process.resume()
 
 
-@contextlib.contextmanager
+@contextmanager
 def silver_append(tool: Medallion, run: Callable[[], Running]) -> Iterator[Running]:
-    yield from _writing(tool, run, "*_changes/data/**/*.parquet", "bronze_to_silver")
+    """A first file of a table's changes is there."""
+    yield from _writing(tool, run, "silver", "*_changes/data/*.parquet")
 
 
-@contextlib.contextmanager
+@contextmanager
 def silver_merge(tool: Medallion, run: Callable[[], Running]) -> Iterator[Running]:
-    yield from _writing(tool, run, "*[!s]/data/**/*.parquet", "bronze_to_silver")
+    """A first file of a table's newest versions is there; every table's name ends with an s."""
+    yield from _writing(tool, run, "silver", "*[!e]s/data/*.parquet")
 
 
-@contextlib.contextmanager
+@contextmanager
 def gold_staging(tool: Medallion, run: Callable[[], Running]) -> Iterator[Running]:
-    before = objects(tool, "staging")
-    running = run()
-    running.until(lambda: objects(tool, "staging") - before)
-    yield running
-    assert step(tool, "silver_to_gold") is None
+    """A first file of the run is in staging."""
+    yield from _writing(tool, run, "staging", "**/*.parquet")
 
 
-@contextlib.contextmanager
-def copy(tool: Medallion, run: Callable[[], Running]) -> Iterator[Running]:
-    yield from _held(tool, run, "staging.fact_payments", "Copy")
+@contextmanager
+def copying(tool: Medallion, run: Callable[[], Running]) -> Iterator[Running]:
+    """The other models are in staging, uncommitted, and the last one waits."""
+    yield from _held(tool, run, "staging.fact_payments")
 
 
-@contextlib.contextmanager
-def merge(tool: Medallion, run: Callable[[], Running]) -> Iterator[Running]:
-    yield from _held(tool, run, "gold.fact_sales", "Merge")
+@contextmanager
+def merging(tool: Medallion, run: Callable[[], Running]) -> Iterator[Running]:
+    """The dimensions are merged, uncommitted, and the facts wait."""
+    yield from _held(tool, run, "gold.fact_sales")
 
 
-def _writing(tool: Medallion, run: Callable[[], Running], pattern: str, name: str) -> Iterator[Running]:
-    """A step of the newest run that has written its first file of a kind."""
-
+def _writing(tool: Medallion, run: Callable[[], Running], bucket: str, pattern: str) -> Iterator[Running]:
     def written() -> set[Path]:
-        (database,) = (tool.objects("silver") / "warehouse").glob("*_silver")
-        return set(database.glob(pattern))
+        folders = (tool.objects("silver") / "warehouse").glob("*_silver")
+        root = next(folders) if bucket == "silver" else tool.objects(bucket)
+        return set(root.glob(pattern))
 
     before = written()
     running = run()
     running.until(lambda: written() - before)
     yield running
-    assert step(tool, name) is None
 
 
-def _held(tool: Medallion, run: Callable[[], Running], table: str, state: str) -> Iterator[Running]:
-    """A run whose warehouse transaction waits in the middle."""
+def _held(tool: Medallion, run: Callable[[], Running], table: str) -> Iterator[Running]:
     with held(tool, table) as connection:
         running = run()
         running.until(lambda: waiting(connection, table))
-        assert entered(tool)[-1] in (state, f"Look at {state.lower()}", f"Wait for {state.lower()}")
         yield running
 
 
-STAGES = [replicating, silver_append, silver_merge, gold_staging, copy, merge]
+STAGES = (
+    Stage("replicating", replicating, lambda tool: any((replicator(tool) / "staging").glob("*"))),
+    Stage("silver append", silver_append, lambda tool: step(tool, "bronze_to_silver") is None),
+    Stage("silver merge", silver_merge, lambda tool: step(tool, "bronze_to_silver") is None),
+    Stage("gold staging", gold_staging, lambda tool: step(tool, "silver_to_gold") is None),
+    Stage("COPY", copying, lambda tool: "Copy" in entered(tool) and "Merge" not in entered(tool), held=True),
+    Stage(
+        "merge",
+        merging,
+        lambda tool: "Merge" in entered(tool) and "Read gold" not in entered(tool),
+        held=True,
+    ),
+)
 
 
-def bronze(tool: Medallion) -> set[str]:
-    """Change files of the project's own tables."""
-    return {key for key in objects(tool, "bronze") if "/shop/" in key}
+def replicator(tool: Medallion) -> Path:
+    """The folder of the replication task."""
+    (found,) = (tool.state / "engines" / "dms").glob("*-cdc")
+    return found
 
 
-def newest(tool: Medallion) -> dict[str, str]:
+def newest(tool: Medallion) -> dict[str, Any]:
     """The execution that was started last, as it is stored."""
     found = [
         json.loads(path.read_text()) for path in (tool.state / "store" / "executions").glob("[!.]*.json")
@@ -177,50 +202,44 @@ def step(tool: Medallion, name: str) -> str | None:
     return path.read_text() if path.exists() else None
 
 
-def entered(tool: Medallion) -> list[str]:
-    """The states that the newest execution has entered, polling left out."""
-    path = tool.state / "store" / "histories"
-    (file,) = path.glob(f"*{newest(tool)['name']}.jsonl")
+def entered(tool: Medallion) -> set[str]:
+    """The states that the newest execution has entered."""
+    (file,) = (tool.state / "store" / "histories").glob(f"*{newest(tool)['name']}.jsonl")
     events = [json.loads(line) for line in file.read_text().splitlines()]
-    names = [e["stateEnteredEventDetails"]["name"] for e in events if "stateEnteredEventDetails" in e]
-    return [name for name in names if not name.startswith("Is ")]
+    return {e["stateEnteredEventDetails"]["name"] for e in events if "stateEnteredEventDetails" in e}
 
 
-def prepared(tool: Medallion, stage: Callable[..., object]) -> None:
+def prepare(tool: Medallion, stage: Stage) -> None:
     """New changes at the source; for the stage that replicates, ones that replication has not read yet."""
-    if stage is replicating:
+    if stage.name == "replicating":
         tool("replicate", "stop")
-    tool("seed", "--changes", "2000" if stage is replicating else CHANGES, "--seed", str(next(seeds)))
+    tool("seed", "--changes", CHANGES, "--seed", str(next(seeds)))
 
 
-def cut_off_once(tool: Medallion) -> None:
-    """What must hold once the same command has completed."""
-    assert newest(tool)["status"] == "SUCCEEDED"
-    tool.verified()
-
-
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__)
-def test_ctrl_c(retail: Medallion, run: Callable[[], Running], stage: Callable[..., object]) -> None:
-    prepared(retail, stage)
-    with stage(retail, run) as running:  # type: ignore[attr-defined]
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_ctrl_c(retail: Medallion, run: Callable[[], Running], stage: Stage) -> None:
+    prepare(retail, stage)
+    with stage.reach(retail, run) as running:
+        assert stage.unfinished(retail)
         running.interrupt()
         again = run()
-        if stage not in (replicating, silver_append, silver_merge, gold_staging):
+        if stage.held:
             again.until(lambda: "attached to" in again.said)
     again.completes()
-    cut_off_once(retail)
+    assert newest(retail)["status"] == "SUCCEEDED"
+    retail.verified()
 
 
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__)
-def test_everything_is_killed(
-    retail: Medallion, run: Callable[[], Running], stage: Callable[..., object]
-) -> None:
-    prepared(retail, stage)
-    with stage(retail, run) as running:  # type: ignore[attr-defined]
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_everything_is_killed(retail: Medallion, run: Callable[[], Running], stage: Stage) -> None:
+    prepare(retail, stage)
+    with stage.reach(retail, run) as running:
+        assert stage.unfinished(retail)
         killed = kill_everything(retail)
+        assert stage.unfinished(retail)
     assert {"mariadbd", "postgres", "java"} <= set(killed)
     assert running.process.wait(60) == 1
-    assert "Traceback" not in running.said
-    again = run()
-    again.completes()
-    cut_off_once(retail)
+    two_lines(running.said)
+    run().completes()
+    assert newest(retail)["status"] == "SUCCEEDED"
+    retail.verified()
