@@ -68,6 +68,7 @@ app.add_typer(local_commands.app, name="local")
 demo_commands.register(app)
 
 
+INTERRUPTED = 130
 GLOBAL_FLAGS = {"--quiet", "-q", "--debug"}
 GLOBAL_VALUES = {"--env", "-e", "--project", "-p", "--output", "-o", "--region", "--profile"}
 
@@ -106,8 +107,7 @@ def _run(words: list[str]) -> int:
         Terminal().error(error)
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        Terminal().say("interrupted; type the same command to go on", None)
-        return 130
+        return _interrupted()
     except BrokenPipeError:
         return 1
     except OSError as error:
@@ -121,7 +121,14 @@ def _run(words: list[str]) -> int:
         return 1
     except TyperException as error:
         return _wrong_usage(error)
+    if result == INTERRUPTED:  # typer's own answer to Ctrl-C
+        return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    Terminal().say("interrupted; type the same command to go on", None)
+    return INTERRUPTED
 
 
 def _wrong_usage(error: Any) -> int:

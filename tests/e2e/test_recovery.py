@@ -113,9 +113,11 @@ def replicating(tool: Medallion, run: Callable[[], Running]) -> Iterator[Running
     running.until(lambda: any((replicator(tool) / "staging").glob("*")))
     process = psutil.Process(int((replicator(tool) / "replicator.pid").read_text().split()[0]))
     process.suspend()
-    yield running
-    with suppress(psutil.NoSuchProcess):
-        process.resume()
+    try:
+        yield running
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
 
 
 @contextmanager
