@@ -198,6 +198,7 @@ def _launch(folder: Path, gateway: Path, out: IO[bytes]) -> subprocess.Popen[byt
         "-Xss4m",
         "-XX:+UseParallelGC",  # a sixth less work than G1 on two cores
         "-XX:+IgnoreUnrecognizedVMOptions",
+        "-XX:-UsePerfData",  # which a kill would leave in /tmp/hsperfdata_*
         f"-Djava.io.tmpdir={temporary}",
         f"-Dspark.local.dir={temporary}",
         "-Djdk.reflect.useDirectMethodHandle=false",

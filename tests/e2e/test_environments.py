@@ -1,0 +1,185 @@
+"""Environments as wholes: side by side, taken down, and in a machine that is in the way (ports, disk, no MariaDB)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from command_line import REPOSITORY, Medallion, two_lines
+from engines import ports, processes
+
+pytestmark = pytest.mark.engine
+COUNT = "SELECT COUNT(*) AS n FROM gold.{}"
+DAYS = 7_670  # of dim_date, 2015 to 2035
+
+
+@pytest.fixture(scope="module")
+def retail(home: Path) -> Medallion:
+    """The shipped project; its temporary files go to a folder that the test looks at."""
+    temporary = home / "temporary"
+    temporary.mkdir(mode=0o777)
+    temporary.chmod(0o1777)
+    tool = Medallion(home / "states", variables={"TMPDIR": str(temporary)})
+    tool("up", "--yes")
+    return tool
+
+
+def test_two_projects_run_side_by_side(retail: Medallion) -> None:
+    sakila = Medallion(
+        retail.home, "sakila-local", REPOSITORY / "tests" / "projects" / "sakila", variables=retail.variables
+    )
+    sakila("up", "--yes")
+    mine, theirs = ports(retail.state), ports(sakila.state)
+    assert len(mine) >= 3
+    assert len(theirs) >= 3
+    assert mine & theirs == set()
+    assert retail.query(COUNT.format("fact_sales")) == [{"n": 0}]
+    assert sakila.query(COUNT.format("payment")) == [{"n": 0}]
+    sakila("down", "--yes")
+    assert not sakila.state.exists()
+    assert processes(sakila.state) == []
+    assert retail.query(COUNT.format("fact_sales")) == [{"n": 0}]
+
+
+@pytest.mark.parametrize("engine", ["the daemon", "the warehouse", "the source"])
+def test_a_port_that_was_taken_meanwhile(retail: Medallion, engine: str) -> None:
+    """The daemon and engines keep their ports; when another program has one, they take another."""
+    taken = listening(retail, engine)
+    retail("local", "stop")
+    with ExitStack() as held:
+        for port in taken:
+            other = held.enter_context(socket.socket())
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", port))
+            other.listen()
+        assert retail.query(COUNT.format("fact_sales")) == [{"n": 0}]
+        assert retail.json("replicate", "status")["status"] in ("ready", "stopped", "running")
+        retail("seed", "--rows", "50", "--seed", str(taken[0]))
+        assert not ports(retail.state) & set(taken)
+
+
+def listening(tool: Medallion, engine: str) -> list[int]:
+    """The ports of one of its processes."""
+    name = {"the daemon": "daemon.pid", "the source": "engines/mariadb/*/mariadb.pid"}.get(engine)
+    files = tool.state.glob(name or "engines/redshift-*-warehouse/postgres.pid")
+    process = psutil.Process(int(next(iter(files)).read_text().split()[0]))
+    return [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("query", "SELECT nothing FROM nowhere"), 1),
+        (("query", "SELEC 1"), 2),
+        (("query", "DELETE FROM gold.fact_sales"), 2),
+        (("run", "--table", "nothing"), 2),
+        (("merge", "nothing"), 2),
+        (("merge", "--run", "run-nothing"), 2),
+    ],
+)
+def test_wrong_input_is_two_lines_and_changes_nothing(
+    retail: Medallion, words: tuple[str, ...], code: int
+) -> None:
+    executions = retail.state / "store" / "executions"
+    before = sorted(executions.glob("*")), retail.query(COUNT.format("dim_date"))
+    retail.refused(*words, code=code)
+    assert (sorted(executions.glob("*")), retail.query(COUNT.format("dim_date"))) == before
+
+
+def test_down_leaves_nothing_and_up_works_again(retail: Medallion) -> None:
+    retail("replicate", "start")
+    running, held = processes(retail.state), ports(retail.state)
+    assert {"mariadbd", "postgres"} <= {process.name() for process in running}
+    retail("down", "--yes")
+    assert [process for process in running if process.is_running()] == []
+    assert list(retail.home.iterdir()) == []
+    assert list(Path(retail.variables["TMPDIR"]).iterdir()) == []
+    for port in held:
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+    retail("down", "--yes")
+    retail("up", "--yes")
+    assert retail.query(COUNT.format("fact_sales")) == [{"n": 0}]
+    retail("down", "--yes")
+
+
+def test_mariadb_that_cannot_be_had(home: Path, tmp_path: Path) -> None:
+    if installed():
+        pytest.skip("this machine has a MariaDB of its own")
+    nothing = tmp_path / "bin"
+    nothing.mkdir()
+    cache = home / "cache"
+    cache.mkdir()
+    tool = Medallion(home / "bare", variables={"PATH": str(nothing), "MEDALLION_CACHE_HOME": str(cache)})
+    assert "MariaDB is not installed" in tool.refused("up", "--yes", code=1)
+    able = Medallion(home / "bare")
+    able("up", "--yes")
+    able("down", "--yes")
+
+
+def installed() -> bool:
+    """Whether the tool would find a MariaDB outside of its cache."""
+    found = subprocess.run(
+        [sys.executable, "-c", "from medallion_cli.local.engines.mariadb_install import installed as i; print(i())"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return found.stdout.strip() != "None"
+
+
+@pytest.fixture
+def small_disk(home: Path) -> Iterator[Path]:
+    """A disk of 800 MB of its own; only root can mount one."""
+    folder = home / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if os.geteuid() != 0 or mount is None:
+        pytest.skip("needs a disk of its own, which only root can mount")
+    made = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=800m,mode=755", "tmpfs", str(folder)], check=False
+    )
+    if made.returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    yield folder
+    from medallion_cli.local import lifecycle
+
+    for state in folder.glob("*-local"):
+        lifecycle.reset(state)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path, spare: int = 0) -> Path:
+    """A file that leaves `spare` bytes on a disk."""
+    path = folder / "filler"
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(folder).free - spare)
+    return path
+
+
+def test_a_full_disk_is_told_and_the_same_command_goes_on(small_disk: Path) -> None:
+    tool = Medallion(small_disk)
+    filler = fill(small_disk, 4 << 20)
+    told = tool.refused("up", "--yes", code=1)
+    assert "space" in told, told
+    filler.unlink()
+    tool("up", "--yes")
+    tool("seed", "--rows", "3000", "--seed", "1")
+    tool("run")
+    tool("seed", "--changes", "500", "--seed", "2")
+    filler = fill(small_disk)
+    process = tool.start("run")
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 1, err
+    assert "space" in two_lines(err), err
+    filler.unlink()
+    tool("run")
+    tool.verified()
+    assert json.loads(tool("--output", "json", "status"))["healthy"] is True
