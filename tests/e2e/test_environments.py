@@ -8,8 +8,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -50,29 +51,52 @@ def test_two_projects_run_side_by_side(retail: Medallion) -> None:
     assert retail.query(COUNT.format("fact_sales")) == [{"n": 0}]
 
 
-@pytest.mark.parametrize("engine", ["the daemon", "the warehouse", "the source"])
-def test_a_port_that_was_taken_meanwhile(retail: Medallion, engine: str) -> None:
-    """The daemon and engines keep their ports; when another program has one, they take another."""
+@pytest.mark.parametrize("engine", ["the daemon", "the warehouse"])
+def test_a_port_that_was_taken_meanwhile_is_given_up(retail: Medallion, engine: str) -> None:
     taken = listening(retail, engine)
     retail("local", "stop")
-    with ExitStack() as held:
-        for port in taken:
-            other = held.enter_context(socket.socket())
-            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            other.bind(("127.0.0.1", port))
-            other.listen()
+    with held(taken):
         assert retail.query(COUNT.format("fact_sales")) == [{"n": 0}]
         assert retail.json("replicate", "status")["status"] in ("ready", "stopped", "running")
         retail("seed", "--rows", "50", "--seed", str(taken[0]))
         assert not ports(retail.state) & set(taken)
 
 
+def test_the_source_waits_for_its_port_which_secrets_name(retail: Medallion) -> None:
+    taken = listening(retail, "the source")
+    retail("local", "stop")
+    with held(taken, listen=False):
+        assert retail.query(COUNT.format("fact_sales")) == [{"n": 0}]
+        retail.refused("seed", "--rows", "60", "--seed", "60", code=1)
+    deadline = time.monotonic() + 60
+    while listening(retail, "the source") != taken:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    retail("seed", "--rows", "60", "--seed", "60")
+
+
+@contextmanager
+def held(numbers: list[int], listen: bool = True) -> Iterator[None]:
+    """Another program has these ports; one that listens takes connections and never says a word."""
+    with ExitStack() as sockets:
+        for number in numbers:
+            other = sockets.enter_context(socket.socket())
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", number))
+            if listen:
+                other.listen()
+        yield
+
+
 def listening(tool: Medallion, engine: str) -> list[int]:
-    """The ports of one of its processes."""
+    """The ports of one of its processes; none while it does not run."""
     name = {"the daemon": "daemon.pid", "the source": "engines/mariadb/*/mariadb.pid"}.get(engine)
     files = tool.state.glob(name or "engines/redshift-*-warehouse/postgres.pid")
-    process = psutil.Process(int(next(iter(files)).read_text().split()[0]))
-    return [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    try:
+        process = psutil.Process(int(next(iter(files)).read_text().split()[0]))
+        return [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    except (psutil.NoSuchProcess, StopIteration):
+        return []
 
 
 @pytest.mark.parametrize(

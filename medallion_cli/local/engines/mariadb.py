@@ -215,13 +215,14 @@ class MariaDB:
 
     def _reason(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
-        return next((line for line in reversed(lines) if "[ERROR]" in line), _last_line("\n".join(lines)))
+        errors = [line for line in lines if "[ERROR]" in line and not line.endswith("Aborting")]
+        return (errors or [_last_line("\n".join(lines))])[-1]
 
     def _answers(self) -> bool:
         import pymysql
 
         try:
-            self.connect().close()
+            self.connect(read_timeout=5).close()  # what has taken the port may never greet
         except pymysql.err.MySQLError:
             return False
         return True

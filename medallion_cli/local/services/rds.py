@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import shutil
@@ -51,6 +52,7 @@ _SHOWN = (
 )
 _FIXED = {"DBInstanceIdentifier", "MasterUsername", "DBName", "Engine", "DBInstanceArn", "DbiResourceId"}
 _SUPERVISION_SECONDS = 0.5
+_RETRY_ROUNDS = 10  # of supervision, until a server that did not start (port taken, disk full) is tried again
 
 
 class Rds(Groups):
@@ -250,13 +252,21 @@ class Rds(Groups):
         }  # fmt: skip
 
     def _supervise(self) -> None:
-        """A server that ended by itself is started again, as RDS does."""
+        """A server that ended by itself is started again, as RDS does; one that could not start is tried again."""
+        rounds = itertools.count(1)
         while not self._ended.wait(_SUPERVISION_SECONDS):
+            if next(rounds) % _RETRY_ROUNDS == 0:
+                self._retry()
             for name, engine in list(self._engines.items()):
                 instance = self._state["instances"].get(name)
                 if instance and instance["wanted"] and engine.ended:
                     log.warning("instance %s ended by itself: starting it again", name)
                     self._bring_up(instance)
+
+    def _retry(self) -> None:
+        for name, instance in list(self._state["instances"].items()):
+            if instance["DBInstanceStatus"] == "failed" and (self._folder(name) / "data").exists():
+                self._bring_up(instance)
 
     def _folder(self, name: str) -> Path:
         return self._runtime.state / "engines" / "mariadb" / name
