@@ -18,6 +18,6 @@ def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="medallion-e2e-"))
     folder.chmod(0o755)
     yield folder
-    for state in folder.iterdir():
-        lifecycle.reset(state)
+    for pidfile in [*folder.glob("*/daemon.pid"), *folder.glob("*/*/daemon.pid")]:
+        lifecycle.reset(pidfile.parent)
     shutil.rmtree(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,15 +34,20 @@ def ports(state: Path) -> set[int]:
     return found
 
 
-def kill_everything(tool: Medallion) -> list[str]:
-    """SIGKILL to the daemon and every engine at one moment (all are halted first); the names of what was killed."""
+def kill_everything(tool: Medallion) -> set[str]:
+    """SIGKILL to the daemon and every engine at one moment; the names of what was killed.
+
+    All are halted first, so that nothing is started or ended by another's death meanwhile.
+    """
     daemon = psutil.Process(int((tool.state / "daemon.pid").read_text().split()[0]))
-    daemon.send_signal(signal.SIGSTOP)  # it can start nothing more while the others are listed
+    daemon.suspend()
     victims = processes(tool.state)
-    names = [process.name() for process in victims]
-    for process in victims:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+    names: set[str] = set()
+    for act in (psutil.Process.suspend, psutil.Process.kill):
+        for process in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that was about to end
+                names.add(process.name())
+                act(process)
     _, left = psutil.wait_procs(victims, timeout=20)
     assert left == []
     return names

@@ -239,7 +239,7 @@ def test_everything_is_killed(retail: Medallion, run: Callable[[], Running], sta
         assert stage.unfinished(retail)
         killed = kill_everything(retail)
         assert stage.unfinished(retail)
-    assert {"mariadbd", "postgres", "java"} <= set(killed)
+    assert {"mariadbd", "postgres", "java"} <= killed
     assert running.process.wait(60) == 1
     two_lines(running.said)
     run().completes()
