@@ -17,6 +17,7 @@ from medallion_cli.local.engines.processes import ensure_dead, read_pidfile
 from medallion_cli.local.runtime import Credentials
 
 START_SECONDS = 180.0
+FIRST_MEGABYTES, LEAST_MEGABYTES = 600, 32  # free space to make an environment, and to go on with one
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ def ensure(
     options: Mapping[str, str] | None = None,
     notify: Callable[[str], None] = print,
 ) -> Endpoint:
-    """The running daemon; started when it is not, after ending what a killed one left behind."""
+    """The running daemon; started when it is not, after ending what a killed one left behind.
+
+    Refused on a full disk, where MariaDB would wait for space without a word.
+    """
+    _roomy(state)
     if (found := endpoint(state)) is not None:
         return found
     _end_leftovers(state)
@@ -186,6 +191,17 @@ def _last_line(state: Path) -> str:
 
 def _look(state: Path) -> str:
     return f"less {state / 'logs' / 'daemon.log'}"
+
+
+def _roomy(state: Path) -> None:
+    needed = LEAST_MEGABYTES if (state / "engines").exists() else FIRST_MEGABYTES
+    folder = next((path for path in (state, *state.parents) if path.exists()), Path("/"))
+    free = shutil.disk_usage(folder).free >> 20
+    if free < needed:
+        raise MedallionError(
+            f"{folder}: no space left on the disk ({free} MB free, {needed} MB needed)",
+            hint="free some space, then type the same command",
+        )
 
 
 def _reachable(state: Path) -> None:

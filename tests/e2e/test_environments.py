@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -180,30 +179,40 @@ def small_disk(home: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(folder: Path, spare: int = 0) -> Path:
-    """A file that leaves `spare` bytes on a disk."""
+def fill(folder: Path) -> Path:
+    """A file that takes all that is left of a disk."""
     path = folder / "filler"
     with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(folder).free - spare)
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(folder).free)
     return path
 
 
 def test_a_full_disk_is_told_and_the_same_command_goes_on(small_disk: Path) -> None:
     tool = Medallion(small_disk)
-    filler = fill(small_disk, 4 << 20)
-    told = tool.refused("up", "--yes", code=1)
-    assert "space" in told, told
+    filler = fill(small_disk)
+    assert "no space left" in tool.refused("up", "--yes", code=1)
     filler.unlink()
     tool("up", "--yes")
     tool("seed", "--rows", "3000", "--seed", "1")
-    tool("run")
-    tool("seed", "--changes", "500", "--seed", "2")
     filler = fill(small_disk)
-    process = tool.start("run")
-    _, err = process.communicate(timeout=180)
-    assert process.returncode == 1, err
-    assert "space" in two_lines(err), err
+    for words in (("seed", "--rows", "100"), ("run",), ("query", "SELECT 1 AS one")):
+        assert "no space left" in tool.refused(*words, code=1)
     filler.unlink()
+    filled_during_a_run(tool)
+    (small_disk / "filler").unlink()
     tool("run")
     tool.verified()
-    assert json.loads(tool("--output", "json", "status"))["healthy"] is True
+    assert tool.json("status")["healthy"] is True
+
+
+def filled_during_a_run(tool: Medallion) -> None:
+    """A run whose disk is full from its first silver file on: it fails with the reason."""
+    process = tool.start("run")
+    silver = tool.objects("silver")
+    while not any(silver.rglob("*.parquet")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    fill(tool.home)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 1, err
+    assert "space" in two_lines(err).lower(), err
