@@ -118,7 +118,7 @@ def listening(tool: Medallion, engine: str) -> list[int]:
 def test_wrong_input_is_two_lines_and_changes_nothing(retail: Medallion) -> None:
     def held() -> tuple[int, object]:
         executions = sum(1 for _ in (retail.state / "store" / "executions").glob("*"))
-        return executions, retail.query("SELECT COUNT(*) AS n, MAX(date_key) AS last FROM gold.dim_date")
+        return executions, retail.query("SELECT COUNT(*) AS n, MAX(date_day) AS last FROM gold.dim_date")
 
     before = held()
     for words, code in WRONG.items():
