@@ -1,6 +1,6 @@
 """Sakila, a database that nobody here designed: every table's load and changes equal the source.
 
-The rows are Oracle's: MEDALLION_SAKILA is a folder with `schema.sql` and `<table>.tsv` (LOAD DATA format).
+The rows are Oracle's: `shared/data/sakila` beside the repository, or the folder MEDALLION_SAKILA.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import pytest
 
 from tests.local.replication.conftest import Database
 
-FOLDER = Path(os.environ.get("MEDALLION_SAKILA", "/nonexistent"))
+BESIDE = Path(__file__).parents[3].parent / "shared" / "data" / "sakila"
+FOLDER = Path(os.environ.get("MEDALLION_SAKILA", BESIDE))
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(not (FOLDER / "payment.tsv").exists(), reason="MEDALLION_SAKILA is not set"),
+    pytest.mark.skipif(
+        not (FOLDER / "payment.tsv").exists(), reason="the Sakila rows are not beside the repository"
+    ),
 ]
 TABLES = sorted(path.stem for path in FOLDER.glob("*.tsv"))
 
