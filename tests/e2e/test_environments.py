@@ -151,7 +151,8 @@ def test_mariadb_that_cannot_be_had(home: Path, tmp_path: Path) -> None:
     cache = home / "cache"
     cache.mkdir()
     tool = Medallion(home / "bare", variables={"PATH": str(nothing), "MEDALLION_CACHE_HOME": str(cache)})
-    assert "MariaDB is not installed" in tool.refused("up", "--yes", code=1)
+    assert "MariaDB is not installed; brew install" in tool.refused("up", "--yes", code=1)
+    tool("local", "stop")  # what runs has its PATH and cache
     able = Medallion(home / "bare")
     able("up", "--yes")
     able("down", "--yes")

@@ -195,7 +195,9 @@ class Rds(Groups):
                 self._start(engine, instance)
             except (MedallionError, OSError) as error:
                 log.error("instance %s: %s", name, error)
-                instance |= {"DBInstanceStatus": "failed", "reason": str(error)}
+                hint = getattr(error, "hint", None)
+                reason = f"{error}; {hint}" if hint else str(error)
+                instance |= {"DBInstanceStatus": "failed", "reason": reason}
             else:
                 self._engines[name] = engine
                 instance |= {"DBInstanceStatus": "available", "reason": ""}
