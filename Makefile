@@ -1,10 +1,10 @@
-# `make demo`: the whole pipeline on this machine. `make test`: every test. `make check`: style, types, layers, fast tests.
+# `make demo`: the whole pipeline on this machine. `make test`: every test but `make test-recovery`. `make check`: style, types, layers, fast tests.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-fast check format clean
+.PHONY: demo test test-recovery test-fast check format clean
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "Python 3.11 or 3.12 is needed")'
@@ -16,7 +16,10 @@ demo: $(INSTALLED)
 	$(BIN)/medallion demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not recovery'
+
+test-recovery: $(INSTALLED)
+	$(BIN)/python -m pytest -m recovery
 
 test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest -m 'not engine'

@@ -31,7 +31,7 @@ import pytest
 from command_line import Medallion, two_lines
 from engines import held, kill_everything, waiting
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.recovery]
 CHANGES = "250"
 PATIENCE = 600.0  # seconds; a machine that does much else is slow
 seeds = itertools.count(100)
