@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
 
 LOG_GROUPS = ("/aws-glue/jobs/output", "/aws-glue/jobs/error")
+_LEAST_BYTES = 16 << 20
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "JAVA_HOME")
 _OF_GLUE = ("--conf", "--extra-py-files")  # read here; everything else goes to the script, as on Glue
 
@@ -136,9 +137,8 @@ class SparkRuns:
             self._jvm.stop()
         if self._is_stopped(run_id):
             return Outcome("STOPPED")
-        return Outcome(
-            "FAILED", error.read_text() if error.exists() else f"the job's process ended with {code}"
-        )
+        told = error.read_text() if error.exists() else ""
+        return Outcome("FAILED", told or _untold(code, error.parent))
 
     def _prepare(
         self, run_id: str, folder: Path, job: Mapping[str, Any], arguments: dict[str, str]
@@ -173,6 +173,13 @@ class SparkRuns:
 
     def _is_stopped(self, run_id: str) -> bool:
         return self._closed or run_id in self._stopped
+
+
+def _untold(code: int, folder: Path) -> str:
+    """Why a job failed that could not say so."""
+    if shutil.disk_usage(folder).free < _LEAST_BYTES:
+        return f"no space left on the disk of {folder}"
+    return f"the job's process ended with {code}"
 
 
 def _settings(conf: str) -> Iterator[tuple[str, str]]:
