@@ -160,7 +160,9 @@ def _loaded(replication: Replication, settings: Settings) -> Generator[Event, No
     while True:
         tables = replication.tables()
         rows = sum(t.full_load_rows for t in tables)
-        if bad := [t for t in tables if t.state in ("Table error", "Table cancelled", "Table does not exist")]:
+        if bad := [
+            t for t in tables if t.state in ("Table error", "Table cancelled", "Table does not exist")
+        ]:
             raise MedallionError(
                 f"full load of {bad[0].table}: {bad[0].state}", hint="medallion replicate reload"
             )
