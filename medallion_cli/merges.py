@@ -208,6 +208,11 @@ class Merge:
         return [*(quoted(name) for name in self.types), RUN_COLUMN]
 
     @property
+    def compared(self) -> list[str]:
+        """Gold's columns that tell whether a row has changed: all but the run's."""
+        return self.gold_columns[:-1]
+
+    @property
     def other_columns(self) -> list[str]:
         """Gold's columns but the key."""
         return [column for column in self.gold_columns if column not in self.key]

@@ -4,6 +4,7 @@
 CREATE OR REPLACE PROCEDURE gold.merge_run(p_run_id VARCHAR(64), p_models VARCHAR(8000)) LANGUAGE plpgsql AS $$
 DECLARE
   v_models VARCHAR(8002) := ',' || REPLACE(p_models, ' ', '') || ',';
+  v_named INTEGER := LENGTH(p_models) - LENGTH(REPLACE(p_models, ',', '')) + 1;
   v_merged INTEGER := 0;
 BEGIN
 {{- parts.take_lock() }}
@@ -13,8 +14,8 @@ BEGIN
     v_merged := v_merged + 1;
   END IF;
 {%- endfor %}
-  IF v_merged = 0 THEN
-    RAISE EXCEPTION 'no model %', p_models;
+  IF p_models <> 'all' AND v_merged <> v_named THEN
+    RAISE EXCEPTION 'no model % (% of the % named are there)', p_models, v_merged, v_named;
   END IF;
 END;
 $$

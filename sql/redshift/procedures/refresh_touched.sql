@@ -38,12 +38,10 @@ BEGIN
 {{ m.touched_select | indent(6, first=true) }}
     ) q;
 
-    SELECT COUNT(*) INTO v_updated FROM {{ m.merging }} s JOIN {{ m.gold }} f ON {{ m.key | matched('f', 's') }};
-    SELECT COUNT(*) INTO v_inserted FROM {{ m.merging }};
-    v_inserted := v_inserted - v_updated;
+{{- parts.count_changes(m, m.merging) }}
     DELETE FROM {{ m.gold }} USING {{ m.touched }} t WHERE {{ m.key | matched(m.bare, 't') }};
     GET DIAGNOSTICS v_deleted := ROW_COUNT;
-    v_deleted := v_deleted - v_updated;
+    v_deleted := v_deleted - v_matched;
     INSERT INTO {{ m.gold }} ({{ m.gold_columns | join(', ') }})
     SELECT {{ m.gold_columns | join(', ') }} FROM {{ m.merging }};
     DROP TABLE {{ m.merging }};

@@ -74,11 +74,15 @@ class Gold:
         if rows:
             values = ", ".join(f"({', '.join(literal(v) for v in row)})" for row in rows)
             self.warehouse.run(f"INSERT INTO staging.{model.name} VALUES {values}")
-        known = self.warehouse.run(f"SELECT to_position FROM etl.position WHERE model = '{model.name}'")
-        start = (known[0][0] if known else None) if position == "known" else position
+        start = self._position(model.name) if position == "known" else position
         facts = [run_id, model.name, start, f"after {run_id}", model.select_hash, full, len(rows)]
         self.warehouse.run(f"DELETE FROM etl.staged WHERE model = '{model.name}'")
         self.warehouse.run(f"INSERT INTO etl.staged VALUES ({', '.join(literal(v) for v in facts)})")
+
+    def _position(self, name: str) -> str | None:
+        """Where gold holds the model; without it the Glue job stages the model in full."""
+        known = self.warehouse.run(f"SELECT to_position FROM etl.position WHERE model = '{name}'")
+        return known[0][0] if known else None
 
     def _rows(self, model: Model, key: tuple[Any, ...], found: list[Row]) -> list[list[Any]]:
         looked_up = {look.column for look in model.lookups}
@@ -93,13 +97,9 @@ class Gold:
         self.runs += 1
         run_id = f"run-{self.runs}"
         for name in models or ("dim_customer", "dim_product", "fact_sales"):
-            if (
-                full
-                or models
-                or self.world.get(name, {}) != self.staged.get(name, {})
-                or name not in self.staged
-            ):
-                self.stage(run_id, name, full=full or name not in self.staged)
+            anew = full or name not in self.staged or not self._position(name)
+            if anew or models or self.world.get(name, {}) != self.staged[name]:
+                self.stage(run_id, name, full=anew)
         self.warehouse.run(f"CALL gold.merge_run('{run_id}', 'all')")
         return run_id
 
@@ -198,6 +198,15 @@ class Gold:
                 continue
             customer, product, quantity, day = (chance.randint(1, 6) for _ in range(4))
             self.sale(order, line, customer, product, quantity, 10 * day, sold=chance.random() < 0.8)
+
+
+def small(gold: Gold) -> Gold:
+    """One customer, one product, and two sales: one of a product that no dimension knows."""
+    gold.customer(1, "Ada")
+    gold.product(1, "1.00")
+    gold.sale(1, 1, customer=1, product=1, quantity=2, day=40)
+    gold.sale(1, 2, customer=1, product=9, quantity=1, day=40)
+    return gold
 
 
 def fresh(warehouse: Any, assets: Assets) -> Gold:

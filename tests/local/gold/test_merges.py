@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gold_case import PLAIN, START, Gold, fresh
+from gold_case import PLAIN, START, Gold, fresh, small
 
 from medallion_cli.assets import Assets
 from medallion_cli.dashboard import load_dashboard
@@ -22,14 +24,6 @@ SAKILA = Path(__file__).resolve().parents[2] / "projects" / "sakila"
 @pytest.fixture
 def gold(empty: Any) -> Gold:
     return fresh(empty, Assets.find())
-
-
-def small(gold: Gold) -> Gold:
-    gold.customer(1, "Ada")
-    gold.product(1, "1.00")
-    gold.sale(1, 1, customer=1, product=1, quantity=2, day=40)
-    gold.sale(1, 2, customer=1, product=9, quantity=1, day=40)
-    return gold
 
 
 def surrogates(gold: Gold) -> list[tuple[str, ...]]:
@@ -96,6 +90,25 @@ def test_counts_are_exact(gold: Gold) -> None:
     assert len(state) == 6
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_rows_staged_as_they_are_count_as_nothing(gold: Gold, full: bool) -> None:
+    small(gold).run()
+    before = gold.snapshot()
+    model = gold.pipeline.model("fact_sales")
+    rows = [row for key, found in gold.world["fact_sales"].items() for row in gold._rows(model, key, found)]
+    gold.put("again", model, rows, full=full, position="known")
+    gold.warehouse.run("CALL gold.merge_run('again', 'all')")
+    assert {counts[:3] for counts in gold.load("again").values()} == {(0, 0, 0)}
+    assert gold.snapshot() == before
+
+
+def test_a_value_that_becomes_null_counts_as_an_update(gold: Gold) -> None:
+    small(gold).run()
+    sale = gold.world["fact_sales"][(1, 1)][0]
+    gold.world["fact_sales"][(1, 1)] = [{**sale, "unit_price": None}]
+    assert gold.load(gold.run())["fact_sales"] == (0, 1, 0, 2)
+
+
 def test_a_late_dimension_is_unknown_first_and_found_later(gold: Gold) -> None:
     small(gold).run()
     assert surrogates(gold) == [("1", "1", "1001", "1001"), ("1", "2", "1001", "-1")]
@@ -105,9 +118,9 @@ def test_a_late_dimension_is_unknown_first_and_found_later(gold: Gold) -> None:
     assert gold.load(run_id) == {
         "dim_product": (1, 0, 0, 2),
         "fact_sales": (0, 1, 0, 2),
-        "agg_sales_daily": (0, 1, 0, 1),
+        "agg_sales_daily": (0, 0, 0, 1),
         "agg_sales_product_monthly": (1, 0, 1, 2),
-        "agg_customer": (0, 1, 0, 1),
+        "agg_customer": (0, 0, 0, 1),
     }
     gold.product(9)
     gold.run()
@@ -202,9 +215,51 @@ def test_an_aggregate_with_another_select_is_computed_in_full(gold: Gold) -> Non
     assert gold.snapshot() == before
 
 
-def test_an_unknown_model_is_an_error(gold: Gold) -> None:
-    with pytest.raises(Exception, match="no model nothing"):
-        gold.warehouse.run("CALL gold.merge_run('r', 'nothing')")
+@pytest.mark.parametrize("models", ["nothing", "dim_customer,dim_costumer"])
+def test_an_unknown_model_is_an_error_and_merges_nothing(gold: Gold, models: str) -> None:
+    small(gold).stage("r", "dim_customer", full=True)
+    with pytest.raises(Exception, match=f"no model {models}"):
+        gold.warehouse.run(f"CALL gold.merge_run('r', '{models}')")
+    assert gold.rows("dim_customer") == []
+
+
+def test_a_merge_under_way_is_seen_by_nobody(gold: Gold) -> None:
+    small(gold).run()
+    before = gold.snapshot()
+    gold.customer(1, "Ada", "Ada K")
+    gold.sale(5, 1, customer=1, product=1, quantity=1, day=45)
+    gold.stage("r", "dim_customer")
+    gold.stage("r", "fact_sales")
+    with contextlib.closing(gold.warehouse.engine.session()) as other:
+        other.execute("BEGIN")
+        other.execute("CALL gold.merge_run('r', 'all')")
+        assert gold.snapshot() == before
+        other.execute("COMMIT")
+    assert {name for name in PLAIN if gold.snapshot()[name] != before[name]} == set(PLAIN) - {"dim_product"}
+
+
+def test_merges_of_different_models_wait_for_one_another(gold: Gold) -> None:
+    """A fact merged beside its dimension would look its keys up in what the dimension was."""
+    gold.product(9, "5.00")
+    gold.sale(1, 1, customer=1, product=9, quantity=1, day=45)
+    gold.stage("r", "dim_product", full=True)
+    gold.stage("r", "fact_sales", full=True)
+    engine = gold.warehouse.engine
+    with (
+        contextlib.closing(engine.session()) as first,
+        contextlib.closing(engine.session()) as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first.execute("BEGIN")
+        first.execute("CALL gold.merge_run('r', 'dim_product')")
+        waiting = pool.submit(second.execute, "CALL gold.merge_run('r', 'fact_sales')")
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.5)
+        first.execute("COMMIT")
+        with pytest.raises(Exception, match="1023"):
+            waiting.result(timeout=30)
+        second.execute("CALL gold.merge_run('r', 'fact_sales')")
+    assert surrogates(gold) == [("1", "1", "-1", "9001")]
 
 
 def test_every_visual_answers_with_the_columns_that_it_names(gold: Gold) -> None:
