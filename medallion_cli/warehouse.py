@@ -5,6 +5,7 @@ Every statement can be run again: tables stay as long as their columns do, proce
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,15 @@ class Statement:
 
     name: str
     sql: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A file of sql/redshift/views, as the templates read it."""
+
+    name: str
+    procedure: str
+    statements: tuple[str, ...]
 
 
 def bootstrap_statements(pipeline: Pipeline, assets: Assets) -> list[Statement]:
@@ -86,12 +96,12 @@ def _schemas(assets: Assets) -> Iterator[Statement]:
 
 
 def _tables(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
-    views = [f"gold.{_stem(name)}" for name in assets.listing("sql/redshift/views", "*.sql")]
+    yield Statement("procedure etl.drop_views", _rendered("drop_views.sql", assets))
     for model in pipeline.models:
         merge = _merge(model, pipeline, assets)
         yield Statement(
             f"procedure {merge.renew_procedure}",
-            _rendered("renew.sql", assets, m=merge, views=views),
+            _rendered("renew.sql", assets, m=merge),
         )
         yield Statement(f"tables of {model.name}", f"CALL {merge.renew_procedure}()")
 
@@ -116,9 +126,19 @@ def _extra_tables(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
 
 
 def _views(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
-    for name in assets.listing("sql/redshift/views", "*.sql"):
-        for sql in _file(name, pipeline, assets):
-            yield Statement(f"view gold.{_stem(name)}", sql)
+    views = [_view(name, pipeline, assets) for name in assets.listing("sql/redshift/views", "*.sql")]
+    for view in views:
+        yield Statement(f"procedure {view.procedure}", _rendered("make_view.sql", assets, view=view))
+    shape = hashlib.sha256(repr(views).encode()).hexdigest()[:16]
+    yield Statement(
+        "procedure etl.renew_views", _rendered("renew_views.sql", assets, views=views, shape=shape)
+    )
+    yield Statement("views", "CALL etl.renew_views()")
+
+
+def _view(name: str, pipeline: Pipeline, assets: Assets) -> View:
+    stem = _stem(name)
+    return View(f"gold.{stem}", f"etl.make_{stem}", tuple(_file(name, pipeline, assets)))
 
 
 def _stem(name: str) -> str:

@@ -8,14 +8,16 @@ BEGIN
     RETURN;
   END IF;
   IF v_shape IS NOT NULL THEN
-{%- for view in views %}
-    DROP VIEW IF EXISTS {{ view }};
-{%- endfor %}
+    CALL etl.drop_views();
     DROP TABLE IF EXISTS {{ m.gold }};
     DELETE FROM etl.position WHERE model = {{ m.literal }};
     DELETE FROM etl.staged WHERE model = {{ m.literal }};
     DELETE FROM etl.model_state WHERE model = {{ m.literal }};
     DELETE FROM etl.shape WHERE model = {{ m.literal }};
+{%- for fact in m.dependents | map(attribute='fact_name') | unique %}
+    -- {{ fact }} holds surrogates of versions that are gone: the next run stages it in full and looks all of them up again.
+    DELETE FROM etl.position WHERE model = '{{ fact }}';
+{%- endfor %}
   END IF;
 {%- for table, ddl in m.own_tables %}
   DROP TABLE IF EXISTS {{ table }};

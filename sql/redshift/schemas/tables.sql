@@ -52,6 +52,13 @@ CREATE TABLE IF NOT EXISTS etl.shape (
 )
 DISTSTYLE ALL;
 
+-- Grain: one row a view that was made from a file; shape is a hash over all of those.
+CREATE TABLE IF NOT EXISTS etl.views (
+  name VARCHAR(256) NOT NULL,
+  shape VARCHAR(64) NOT NULL
+)
+DISTSTYLE ALL;
+
 -- One row. Every merge takes this lock first, and writes it: two at once wait or conflict (error 1023), whatever they touch.
 CREATE TABLE IF NOT EXISTS etl.merge_lock (
   run_id VARCHAR(64) NOT NULL
