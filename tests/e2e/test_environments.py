@@ -196,6 +196,7 @@ def fill(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.recovery
 def test_a_full_disk_is_told_and_the_same_command_goes_on(small_disk: Path) -> None:
     tool = Medallion(small_disk)
     filler = fill(small_disk)
