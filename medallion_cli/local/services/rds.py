@@ -259,16 +259,21 @@ class Rds(Groups):
         while not self._ended.wait(_SUPERVISION_SECONDS):
             if next(rounds) % _RETRY_ROUNDS == 0:
                 self._retry()
-            for name, engine in list(self._engines.items()):
-                instance = self._state["instances"].get(name)
-                if instance and instance["wanted"] and engine.ended:
-                    log.warning("instance %s ended by itself: starting it again", name)
-                    self._bring_up(instance)
+            for name in list(self._engines):
+                self._revive(name)
+
+    def _revive(self, name: str) -> None:
+        with self._lock:  # a reboot ends the server too
+            engine, instance = self._engines.get(name), self._state["instances"].get(name)
+            if engine and instance and instance["wanted"] and engine.ended:
+                log.warning("instance %s ended by itself: starting it again", name)
+                self._bring_up(instance)
 
     def _retry(self) -> None:
-        for name, instance in list(self._state["instances"].items()):
-            if instance["DBInstanceStatus"] == "failed" and (self._folder(name) / "data").exists():
-                self._bring_up(instance)
+        with self._lock:
+            for name, instance in list(self._state["instances"].items()):
+                if instance["DBInstanceStatus"] == "failed" and (self._folder(name) / "data").exists():
+                    self._bring_up(instance)
 
     def _folder(self, name: str) -> Path:
         return self._runtime.state / "engines" / "mariadb" / name
