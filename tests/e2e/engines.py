@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,9 +49,23 @@ def kill_everything(tool: Medallion) -> set[str]:
             with contextlib.suppress(psutil.NoSuchProcess):  # one that was about to end
                 names.add(process.name())
                 act(process)
-    _, left = psutil.wait_procs(victims, timeout=20)
-    assert left == []
+    deadline = time.monotonic() + 20
+    while running(victims):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     return names
+
+
+def running(found: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended. Where no init collects orphans, as in many containers, an ended one stays as a zombie."""
+
+    def runs(process: psutil.Process) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    return [process for process in found if runs(process)]
 
 
 def snapshots(tool: Medallion) -> set[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from command_line import REPOSITORY, Medallion, two_lines
-from engines import ports, processes
+from engines import ports, processes, running
 
 pytestmark = pytest.mark.engine
 COUNT = "SELECT COUNT(*) AS n FROM gold.{}"
@@ -128,10 +128,10 @@ def test_wrong_input_is_two_lines_and_changes_nothing(retail: Medallion) -> None
 
 def test_down_leaves_nothing_and_up_works_again(retail: Medallion) -> None:
     retail("replicate", "start")
-    running, held = processes(retail.state), ports(retail.state)
-    assert {"mariadbd", "postgres"} <= {process.name() for process in running}
+    engines, held = processes(retail.state), ports(retail.state)
+    assert {"mariadbd", "postgres"} <= {process.name() for process in engines}
     retail("down", "--yes")
-    assert [process for process in running if process.is_running()] == []
+    assert running(engines) == []
     assert list(retail.home.iterdir()) == []
     assert list(Path(retail.variables["TMPDIR"]).iterdir()) == []
     for port in held:
