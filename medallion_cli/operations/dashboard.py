@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from medallion_cli.assets import Assets
-    from medallion_cli.aws.warehouse import Value, Warehouse
+    from medallion_cli.aws.warehouse import Warehouse
+    from medallion_cli.aws.warehouse_values import Value
     from medallion_cli.spec import Pipeline
 
 Grain = Literal["month", "day", "other"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from medallion_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from medallion_cli.aws.warehouse import Rows, Warehouse
+    from medallion_cli.aws.warehouse import Warehouse
+    from medallion_cli.aws.warehouse_values import Rows
 
 READS = ("select", "with", "show", "explain")
 

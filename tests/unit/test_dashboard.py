@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from medallion_cli.assets import Assets
-from medallion_cli.aws.warehouse import Column, Rows
+from medallion_cli.aws.warehouse_values import Column, Rows
 from medallion_cli.commands.charts import compact, draw, shown, ticks
 from medallion_cli.console import Terminal
 from medallion_cli.dashboard import Measure, Visual

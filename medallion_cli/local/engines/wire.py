@@ -17,8 +17,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from medallion_cli.local.engines import copy_parquet
-from medallion_cli.local.engines.dialect import UnsupportedSQL, shown_name, split, translate
-from medallion_cli.local.engines.redshift_errors import redshift_words
+from medallion_cli.local.engines.dialect import UnsupportedSQL, split, translate
+from medallion_cli.local.engines.wire_messages import (
+    REWORDED,
+    Closed,
+    Stream,
+    error_body,
+    error_fields,
+    exactly,
+    message,
+    one_mechanism,
+    row_values,
+    translated_error,
+)
 
 _DROPPED = {
     "client_protocol_version",
@@ -33,10 +44,6 @@ _LARGEST = 16 << 20  # a client message; Redshift takes statements of 16 MB
 RecordLoad = Callable[
     [copy_parquet.CopyStatement, copy_parquet.CopyPlan | None, str | None, int, datetime], None
 ]
-
-
-class _Closed(Exception):
-    """One side hung up."""
 
 
 class _Failed(Exception):
@@ -88,7 +95,7 @@ class WireServer:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._open.add(client)
         try:
-            with client, contextlib.suppress(_Closed, OSError):
+            with client, contextlib.suppress(Closed, OSError):
                 startup, redshift_driver = _startup(client)
                 with socket.create_connection(("127.0.0.1", self._backend)) as backend:
                     backend.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -102,10 +109,10 @@ class WireServer:
 def _startup(client: socket.socket) -> tuple[bytes, bool]:
     """(the client's first packet for PostgreSQL, whether Redshift's driver sent it); TLS is refused."""
     while True:
-        length, code = struct.unpack("!ii", _exactly(client, 8))
+        length, code = struct.unpack("!ii", exactly(client, 8))
         if not 8 <= length <= 10_000:
-            raise _Closed
-        body = _exactly(client, length - 8)
+            raise Closed
+        body = exactly(client, length - 8)
         if code in (_SSL, _GSS):
             client.sendall(b"N")
         elif code == _CANCEL:
@@ -121,55 +128,6 @@ def _cleaned_startup(body: bytes) -> bytes:
     return struct.pack("!ii", len(kept) + 9, _PROTOCOL) + kept + b"\0"
 
 
-def _one_mechanism(body: bytes) -> bytes:
-    """Redshift's driver trips over the list's own terminator in a request for SASL (10)."""
-    return body[:-1] if body[:4] == struct.pack("!i", 10) and body.endswith(b"\0\0") else body
-
-
-def _exactly(source: socket.socket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        chunk = source.recv(size - len(data))
-        if not chunk:
-            raise _Closed
-        data += chunk
-    return bytes(data)
-
-
-def _message(kind: bytes, body: bytes = b"") -> bytes:
-    return kind + struct.pack("!i", len(body) + 4) + body
-
-
-class _Stream:
-    """Whole messages out of a socket's bytes."""
-
-    def __init__(self, source: socket.socket, largest: int) -> None:
-        self.source = source
-        self._data = bytearray()
-        self._largest = largest
-
-    def fill(self) -> None:
-        chunk = self.source.recv(1 << 16)
-        if not chunk:
-            raise _Closed
-        self._data += chunk
-
-    def take(self) -> list[tuple[bytes, bytes]]:
-        """All complete messages that have arrived: (kind, body)."""
-        found, start = [], 0
-        while len(self._data) - start >= 5:
-            length = int.from_bytes(self._data[start + 1 : start + 5], "big")
-            if not 4 <= length <= self._largest:
-                raise _Closed
-            if len(self._data) - start < length + 1:
-                break
-            kind = bytes(self._data[start : start + 1])
-            found.append((kind, bytes(self._data[start + 5 : start + 1 + length])))
-            start += length + 1
-        del self._data[:start]
-        return found
-
-
 class _Connection:
     """One client's session: forwards messages, translates SQL, plays out what needs several statements."""
 
@@ -182,8 +140,8 @@ class _Connection:
         redshift_driver: bool,
     ) -> None:
         self._client, self._backend = client, backend
-        self._from_client = _Stream(client, _LARGEST)
-        self._from_backend = _Stream(backend, 1 << 30)
+        self._from_client = Stream(client, _LARGEST)
+        self._from_backend = Stream(backend, 1 << 30)
         self._bucket, self._record = bucket, record
         self._redshift_driver = redshift_driver
         self._waiting = 1  # ReadyForQuery messages to come; the first ends the startup
@@ -210,12 +168,12 @@ class _Connection:
         out = bytearray()
         for kind, body in self._from_backend.take():
             if kind == b"R" and self._redshift_driver:
-                body = _one_mechanism(body)
+                body = one_mechanism(body)
             if kind == b"Z":
                 self._waiting, self._status, self._started = self._waiting - 1, body, True
-            if kind in _REWORDED:
-                body = _REWORDED[kind](body)
-            out += _message(kind, body)
+            if kind in REWORDED:
+                body = REWORDED[kind](body)
+            out += message(kind, body)
         self._client.sendall(out)
 
     def _handle(self, kind: bytes, body: bytes) -> None:
@@ -226,15 +184,15 @@ class _Connection:
             return
         rule = _RULES.get(kind)
         if rule is None:
-            self._backend.sendall(_message(kind, body))
+            self._backend.sendall(message(kind, body))
             return
         try:
             rule(self, body)
         except _Failed as failed:
-            self._client.sendall(_message(b"E", failed.body))
+            self._client.sendall(message(b"E", failed.body))
             self._skipping = kind != b"Q"
             if kind == b"Q":
-                self._client.sendall(_message(b"Z", self._status))
+                self._client.sendall(message(b"Z", self._status))
 
     def _query(self, body: bytes) -> None:
         """A simple query: one statement (drivers of Redshift send no more)."""
@@ -242,9 +200,9 @@ class _Connection:
         found = self._translated(sql)
         if _is_one(found):
             self._waiting += 1
-            self._backend.sendall(_message(b"Q", found[0].encode() + b"\0"))
+            self._backend.sendall(message(b"Q", found[0].encode() + b"\0"))
         else:
-            self._client.sendall(_message(b"C", self._play(sql)) + _message(b"Z", self._status))
+            self._client.sendall(message(b"C", self._play(sql)) + message(b"Z", self._status))
 
     def _parse(self, body: bytes) -> None:
         name, text, rest = body.split(b"\0", 2)
@@ -252,42 +210,42 @@ class _Connection:
         self._played.pop(name, None)
         found = self._translated(sql)
         if _is_one(found):
-            self._backend.sendall(_message(b"P", name + b"\0" + found[0].encode() + b"\0" + rest))
+            self._backend.sendall(message(b"P", name + b"\0" + found[0].encode() + b"\0" + rest))
         else:
             self._played[name] = sql
-            self._answer(_message(b"1"))
+            self._answer(message(b"1"))
 
     def _bind(self, body: bytes) -> None:
         portal, statement = body.split(b"\0", 2)[:2]
         self._portals.pop(portal, None)
         if statement in self._played:
             self._portals[portal] = self._played[statement]
-            self._answer(_message(b"2"))
+            self._answer(message(b"2"))
         else:
-            self._backend.sendall(_message(b"B", body))
+            self._backend.sendall(message(b"B", body))
 
     def _describe(self, body: bytes) -> None:
         kind, name = body[:1], body[1:].rstrip(b"\0")
         if name in (self._played if kind == b"S" else self._portals):
-            self._answer((_message(b"t", b"\0\0") if kind == b"S" else b"") + _message(b"n"))
+            self._answer((message(b"t", b"\0\0") if kind == b"S" else b"") + message(b"n"))
         else:
-            self._backend.sendall(_message(b"D", body))
+            self._backend.sendall(message(b"D", body))
 
     def _execute(self, body: bytes) -> None:
         portal = body.split(b"\0", 1)[0]
         if portal in self._portals:
-            self._answer(_message(b"C", self._play(self._portals[portal])))
+            self._answer(message(b"C", self._play(self._portals[portal])))
         else:
-            self._backend.sendall(_message(b"E", body))
+            self._backend.sendall(message(b"E", body))
 
     def _close(self, body: bytes) -> None:
         kind, name = body[:1], body[1:].rstrip(b"\0")
         (self._played if kind == b"S" else self._portals).pop(name, None)
-        self._backend.sendall(_message(b"C", body))
+        self._backend.sendall(message(b"C", body))
 
     def _terminate(self, body: bytes) -> None:
-        self._backend.sendall(_message(b"X", body))
-        raise _Closed
+        self._backend.sendall(message(b"X", body))
+        raise Closed
 
     def _translated(self, sql: str) -> list[str]:
         try:
@@ -333,20 +291,20 @@ class _Connection:
             failed = str(error)
             raise
         except _Failed as error:
-            failed = _fields(error.body).get("M", "")
+            failed = error_fields(error.body).get("M", "")
             raise
         finally:
             self._record(statement, plan, failed, count, started)
         text = f"Load into table '{statement.table}' completed, {count} record(s) loaded successfully."
         notice = {"S": "INFO", "V": "INFO", "C": "00000", "M": text}
-        self._client.sendall(_message(b"N", _body(notice)))
+        self._client.sendall(message(b"N", error_body(notice)))
         return tag
 
     def _ask(
         self, sql: str, copy: copy_parquet.CopyPlan | None = None
     ) -> tuple[list[tuple[Any, ...]], bytes]:
         """A simple query of our own: (rows as text, command tag). _Failed carries the backend's error."""
-        self._backend.sendall(_message(b"Q", sql.encode() + b"\0"))
+        self._backend.sendall(message(b"Q", sql.encode() + b"\0"))
         rows: list[tuple[Any, ...]] = []
         tag, error, refused = b"", None, None
         while True:
@@ -354,11 +312,11 @@ class _Connection:
             for kind, body in self._from_backend.take():
                 match kind:
                     case b"D":
-                        rows.append(_row(body))
+                        rows.append(row_values(body))
                     case b"C":
                         tag = body
                     case b"E":
-                        error = _translated_error(body)
+                        error = translated_error(body)
                     case b"G" if copy is not None:
                         refused = self._feed(copy)
                     case b"Z":
@@ -375,13 +333,13 @@ class _Connection:
         """Sends the rows; a file that does not fit makes the COPY fail and is what the client hears."""
         try:
             for block in copy.blocks():
-                self._backend.sendall(_message(b"d", block))
+                self._backend.sendall(message(b"d", block))
                 if select.select([self._backend], [], [], 0)[0]:
                     break  # the backend has refused a row: its error is waiting
         except copy_parquet.CopyError as error:
-            self._backend.sendall(_message(b"f", b"refused\0"))
+            self._backend.sendall(message(b"f", b"refused\0"))
             return error
-        self._backend.sendall(_message(b"c"))
+        self._backend.sendall(message(b"c"))
         return None
 
     def _failure(self, sqlstate: str, message: str) -> _Failed:
@@ -390,7 +348,7 @@ class _Connection:
         if self._status == b"T":
             with contextlib.suppress(_Failed):
                 self._ask("DO $$ BEGIN RAISE EXCEPTION 'failed'; END $$")
-        return _Failed(_body({"S": "ERROR", "V": "ERROR", "C": sqlstate, "M": message}))
+        return _Failed(error_body({"S": "ERROR", "V": "ERROR", "C": sqlstate, "M": message}))
 
 
 def _is_one(translated: list[str]) -> bool:
@@ -398,44 +356,6 @@ def _is_one(translated: list[str]) -> bool:
     return len(translated) == 1 and translated[0][:4].upper() != "COPY"
 
 
-def _row(body: bytes) -> tuple[str, ...]:
-    """A DataRow's values as text; the queries asked here have no NULLs."""
-    count, position, values = int.from_bytes(body[:2], "big"), 2, []
-    for _ in range(count):
-        length = int.from_bytes(body[position : position + 4], "big")
-        values.append(body[position + 4 : position + 4 + length].decode())
-        position += 4 + length
-    return tuple(values)
-
-
-def _fields(body: bytes) -> dict[str, str]:
-    return {part[:1].decode(): part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
-
-
-def _body(fields: dict[str, str]) -> bytes:
-    return b"".join(key.encode() + value.encode() + b"\0" for key, value in fields.items()) + b"\0"
-
-
-def _translated_error(body: bytes) -> bytes:
-    fields = _fields(body)
-    code, message, detail = redshift_words(
-        fields.get("C", ""), fields.get("M", ""), fields.get("D", ""), fields.get("n", "")
-    )
-    fields |= {"C": code, "M": message} | ({"D": detail} if detail else {})
-    return _body(fields)
-
-
-def _named_columns(body: bytes) -> bytes:
-    """A RowDescription whose unnamed columns are called as on Redshift."""
-    out, position = bytearray(body[:2]), 2
-    for _ in range(int.from_bytes(body[:2], "big")):
-        end = body.index(b"\0", position)
-        out += shown_name(body[position:end].decode()).encode() + body[end : end + 19]
-        position = end + 19
-    return bytes(out)
-
-
-_REWORDED = {b"E": _translated_error, b"T": _named_columns}
 _RULES: dict[bytes, Callable[[_Connection, bytes], None]] = {
     b"Q": _Connection._query,
     b"P": _Connection._parse,

@@ -13,7 +13,8 @@ from fake_runtime import OUTPUTS, FakeRuntime
 from scratch_warehouse import Scratch
 from test_copy import ROLE, staged
 
-from medallion_cli.aws.warehouse import Column, Rows, SqlFailed, Warehouse, connect
+from medallion_cli.aws.warehouse import SqlFailed, Warehouse, connect
+from medallion_cli.aws.warehouse_values import Column, Rows
 from medallion_cli.errors import MedallionError
 
 pytestmark = pytest.mark.engine
