@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import os
@@ -10,24 +9,33 @@ import re
 import secrets
 import shutil
 import threading
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from medallion_cli.local.protocol import Service, ServiceError
+from medallion_cli.local.services.s3_messages import (
+    CHUNK,
+    NAMESPACE,
+    body_of,
+    bucket_list,
+    chunks,
+    empty,
+    list_parameters,
+    listing,
+    verified,
+    xml,
+)
 from medallion_cli.local.services.s3_upload import Uploads
 
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
 
-CHUNK = 1 << 20
-NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 # Sub-resources that are kept as they were written and change nothing here.
 KEPT = (
     "policy",
@@ -122,7 +130,7 @@ class S3(Service):
         bucket, _, key = unquote(request.path.lstrip("/")).partition("/")
         try:
             if not bucket:
-                return _xml(_buckets(self.list_buckets({})["Buckets"]))
+                return xml(bucket_list(self.list_buckets({})["Buckets"]))
             return self._object(request, bucket, key) if key else self._on_bucket(request, bucket)
         except ServiceError as error:
             body = f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
@@ -137,56 +145,54 @@ class S3(Service):
                 return self._configuration(request, bucket, kept)
             case "PUT":
                 self.create_bucket({"Bucket": bucket})
-                return _empty(200, {"Location": f"/{bucket}"})
+                return empty(200, {"Location": f"/{bucket}"})
             case "HEAD":
-                return _empty(
+                return empty(
                     200, {"x-amz-bucket-region": self.head_bucket({"Bucket": bucket})["BucketRegion"]}
                 )
             case "DELETE":
                 self.delete_bucket({"Bucket": bucket})
-                return _empty(204)
+                return empty(204)
             case "POST" if "delete" in request.args:
-                return self._delete_many(bucket, _body(request))
+                return self._delete_many(bucket, body_of(request))
             case "GET" if "location" in request.args:
-                return _xml(f"<LocationConstraint {NAMESPACE}>{self.runtime.region}</LocationConstraint>")
+                return xml(f"<LocationConstraint {NAMESPACE}>{self.runtime.region}</LocationConstraint>")
             case "GET" if "uploads" in request.args:
-                return _xml(f"<ListMultipartUploadsResult {NAMESPACE}></ListMultipartUploadsResult>")
+                return xml(f"<ListMultipartUploadsResult {NAMESPACE}></ListMultipartUploadsResult>")
             case "GET" if "versions" in request.args:
-                return _xml(
+                return xml(
                     f"<ListVersionsResult {NAMESPACE}><IsTruncated>false</IsTruncated></ListVersionsResult>"
                 )
             case "GET":
-                return _xml(
-                    _listing(bucket, self._list(bucket, _list_parameters(request.args)), request.args)
-                )
+                return xml(listing(bucket, self._list(bucket, list_parameters(request.args)), request.args))
         raise ServiceError("MethodNotAllowed", f"{request.method} on a bucket", 405)
 
     def _object(self, request: Any, bucket: str, key: str) -> Any:
         match request.method:
             case "PUT" if "partNumber" in request.args:
                 part = int(request.args["partNumber"])
-                return _empty(
-                    200, {"ETag": self.uploads.part(request.args["uploadId"], part, _chunks(request))}
+                return empty(
+                    200, {"ETag": self.uploads.part(request.args["uploadId"], part, chunks(request))}
                 )
             case "PUT" if "x-amz-copy-source" in request.headers:
                 return self._copy(request.headers["x-amz-copy-source"], bucket, key)
             case "PUT":
-                return _empty(200, {"ETag": self._write(bucket, key, _verified(request))})
+                return empty(200, {"ETag": self._write(bucket, key, verified(request))})
             case "POST" if "uploads" in request.args:
                 self._path(bucket, key)
                 upload = self.uploads.begin()
-                return _xml(
+                return xml(
                     f"<InitiateMultipartUploadResult {NAMESPACE}><Bucket>{bucket}</Bucket><Key>{escape(key)}</Key>"
                     f"<UploadId>{upload}</UploadId></InitiateMultipartUploadResult>"
                 )
             case "POST" if "uploadId" in request.args:
-                return self._complete(bucket, key, request.args["uploadId"], _body(request))
+                return self._complete(bucket, key, request.args["uploadId"], body_of(request))
             case "DELETE" if "uploadId" in request.args:
                 self.uploads.abort(request.args["uploadId"])
-                return _empty(204)
+                return empty(204)
             case "DELETE":
                 self._remove(bucket, key)
-                return _empty(204)
+                return empty(204)
             case "GET" | "HEAD":
                 return self._send(request, bucket, key)
         raise ServiceError("MethodNotAllowed", f"{request.method} on an object", 405)
@@ -216,7 +222,7 @@ class S3(Service):
         path = self._existing(from_bucket, from_key)
         tag = self._write(bucket, key, _read(path, 0, path.stat().st_size - 1))
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        return _xml(
+        return xml(
             f"<CopyObjectResult><ETag>{escape(tag)}</ETag><LastModified>{now}</LastModified></CopyObjectResult>"
         )
 
@@ -228,7 +234,7 @@ class S3(Service):
         ]
         tag = self._write(bucket, key, self.uploads.content(upload, numbers))
         self.uploads.abort(upload)
-        return _xml(
+        return xml(
             f"<CompleteMultipartUploadResult {NAMESPACE}><Bucket>{bucket}</Bucket><Key>{escape(key)}</Key>"
             f"<ETag>{escape(tag)}</ETag></CompleteMultipartUploadResult>"
         )
@@ -238,22 +244,22 @@ class S3(Service):
         for key in keys:
             self._remove(bucket, key)
         deleted = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
-        return _xml(f"<DeleteResult {NAMESPACE}>{deleted}</DeleteResult>")
+        return xml(f"<DeleteResult {NAMESPACE}>{deleted}</DeleteResult>")
 
     def _configuration(self, request: Any, bucket: str, name: str) -> Any:
         self._bucket(bucket)
         document = self.runtime.store.load(f"s3/{bucket}", {})
         if request.method == "PUT":
-            document[name] = _body(request).decode()
+            document[name] = body_of(request).decode()
             self.runtime.store.save(f"s3/{bucket}", document)
-            return _empty(200)
+            return empty(200)
         if request.method == "DELETE":
             document.pop(name, None)
             self.runtime.store.save(f"s3/{bucket}", document)
-            return _empty(204)
+            return empty(204)
         if name not in document and name != "versioning":
             raise ServiceError(f"NoSuch{name[0].upper()}{name[1:]}", f"no {name} configuration", 404)
-        return _xml(document.get(name, f"<VersioningConfiguration {NAMESPACE}/>"))
+        return xml(document.get(name, f"<VersioningConfiguration {NAMESPACE}/>"))
 
     # Files
 
@@ -277,13 +283,13 @@ class S3(Service):
             raise ServiceError("NoSuchKey", f"The specified key does not exist: {key}", 404)
         return path
 
-    def _write(self, bucket: str, key: str, chunks: Any) -> str:
+    def _write(self, bucket: str, key: str, content: Any) -> str:
         path = self._path(bucket, key)
         staged = self.root.parent / "uploads" / f"put-{secrets.token_hex(8)}"
         staged.parent.mkdir(parents=True, exist_ok=True)
         try:
             with staged.open("wb") as file:
-                for chunk in chunks:
+                for chunk in content:
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
@@ -387,115 +393,3 @@ def _read(path: Path, first: int, last: int) -> Iterator[bytes]:
         while left > 0 and (chunk := file.read(min(CHUNK, left))):
             left -= len(chunk)
             yield chunk
-
-
-def _chunks(request: Any) -> Iterator[bytes]:
-    """The body's bytes; boto3 frames them as aws-chunked when it sends a trailing checksum."""
-    read: Callable[[int], bytes] = request.stream.read
-    if "aws-chunked" not in request.headers.get("Content-Encoding", "") and not request.headers.get(
-        "x-amz-content-sha256", ""
-    ).startswith("STREAMING-"):
-        while chunk := read(CHUNK):
-            yield chunk
-        return
-    yield from _unframed(request.stream)
-
-
-def _verified(request: Any) -> Iterator[bytes]:
-    """The body; BadDigest at its end when it is not what Content-MD5 or the CRC-32 header says."""
-    told, crc = request.headers.get("Content-MD5"), request.headers.get("x-amz-checksum-crc32")
-    digest, summed = hashlib.md5(usedforsecurity=False), 0
-    for chunk in _chunks(request):
-        if told:
-            digest.update(chunk)
-        if crc:
-            summed = zlib.crc32(chunk, summed)
-        yield chunk
-    if (told and base64.b64encode(digest.digest()).decode() != told) or (crc and _crc_text(summed) != crc):
-        raise ServiceError("BadDigest", "The checksum you specified did not match what we received.")
-
-
-def _crc_text(value: int) -> str:
-    return base64.b64encode(value.to_bytes(4, "big")).decode()
-
-
-def _unframed(stream: IO[bytes]) -> Iterator[bytes]:
-    while True:
-        size = int(stream.readline().split(b";")[0].strip() or b"0", 16)
-        if size == 0:
-            while stream.readline().strip():  # trailing checksums
-                pass
-            return
-        while size:
-            chunk = stream.read(min(CHUNK, size))
-            if not chunk:
-                raise ServiceError("IncompleteBody", "the body ended early")
-            size -= len(chunk)
-            yield chunk
-        stream.readline()
-
-
-def _body(request: Any) -> bytes:
-    return b"".join(_chunks(request))
-
-
-def _list_parameters(args: Any) -> dict[str, str]:
-    names = {
-        "prefix": "Prefix",
-        "delimiter": "Delimiter",
-        "continuation-token": "ContinuationToken",
-        "start-after": "StartAfter",
-        "marker": "StartAfter",
-        "max-keys": "MaxKeys",
-    }
-    return {names[key]: value for key, value in args.items() if key in names}
-
-
-def _listing(bucket: str, page: dict[str, Any], args: Any) -> str:
-    encode = _url if args.get("encoding-type") == "url" else escape
-    contents = "".join(
-        f"<Contents><Key>{encode(e['Key'])}</Key><LastModified>{e['LastModified'].strftime('%Y-%m-%dT%H:%M:%S.%fZ')}"
-        f"</LastModified><ETag>{escape(e['ETag'])}</ETag><Size>{e['Size']}</Size><StorageClass>STANDARD</StorageClass></Contents>"
-        for e in page["Contents"]
-    )
-    prefixes = "".join(
-        f"<CommonPrefixes><Prefix>{encode(p['Prefix'])}</Prefix></CommonPrefixes>"
-        for p in page["CommonPrefixes"]
-    )
-    token = page.get("NextContinuationToken", "")
-    more = f"<NextContinuationToken>{escape(token)}</NextContinuationToken><NextMarker>{encode(token)}</NextMarker>"
-    kind = f"<EncodingType>{args['encoding-type']}</EncodingType>" if "encoding-type" in args else ""
-    return (
-        f"<ListBucketResult {NAMESPACE}><Name>{bucket}</Name><Prefix>{encode(args.get('prefix', ''))}</Prefix>{kind}"
-        f"<KeyCount>{page['KeyCount']}</KeyCount><MaxKeys>1000</MaxKeys>"
-        f"<IsTruncated>{str(page['IsTruncated']).lower()}</IsTruncated>{more if token else ''}{contents}{prefixes}"
-        "</ListBucketResult>"
-    )
-
-
-def _url(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text, safe="/")
-
-
-def _buckets(found: list[dict[str, Any]]) -> str:
-    rows = "".join(
-        f"<Bucket><Name>{b['Name']}</Name><CreationDate>{b['CreationDate'].isoformat()}</CreationDate></Bucket>"
-        for b in found
-    )
-    return f"<ListAllMyBucketsResult {NAMESPACE}><Buckets>{rows}</Buckets></ListAllMyBucketsResult>"
-
-
-def _xml(body: str) -> Any:
-    from werkzeug.wrappers import Response
-
-    return Response(
-        '<?xml version="1.0" encoding="UTF-8"?>\n' + body, 200, {"Content-Type": "application/xml"}
-    )
-
-
-def _empty(status: int, headers: dict[str, str] | None = None) -> Any:
-    from werkzeug.wrappers import Response
-
-    return Response("", status, headers or {})
