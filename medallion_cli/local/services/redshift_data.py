@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.local.engines.redshift import Outcome, Session
@@ -18,6 +16,14 @@ from medallion_cli.local.engines.redshift_errors import SqlError
 from medallion_cli.local.engines.sql_lexer import bind_names
 from medallion_cli.local.protocol import Service, ServiceError
 from medallion_cli.local.services import redshift_catalog as catalog
+from medallion_cli.local.services.redshift_documents import (
+    described,
+    listed,
+    new_statement,
+    paged,
+    result,
+    submitted,
+)
 from medallion_cli.local.services.redshift_statements import DONE, Statements
 
 if TYPE_CHECKING:
@@ -94,14 +100,14 @@ class RedshiftData(Service):
         with self._lock:
             known = self._statements.by_token(params.get("ClientToken"), time.time() - _TOKEN_SECONDS)
             if known is not None:
-                return _submitted(known)
-            statement = _new_statement(params, login)
+                return submitted(known)
+            statement = new_statement(params, login)
             self._statements.save(statement)
             self._finished[statement["id"]] = threading.Event()
         work = threading.Thread(target=self._work, args=[statement["id"], login, sqls, values], daemon=True)
         work.start()
         self._wait(statement["id"], params)
-        return _submitted(self._statements.get(statement["id"]))
+        return submitted(self._statements.get(statement["id"]))
 
     def _login(self, params: dict[str, Any]) -> tuple[str, str, str, str]:
         """(workgroup, database, user, password); without a secret the caller is the administrator."""
@@ -202,7 +208,7 @@ class RedshiftData(Service):
     def describe_statement(self, params: dict[str, Any]) -> dict[str, Any]:
         """State, error, counts and sub-statements; Duration in nanoseconds."""
         self._wait(params["Id"], params)
-        return _described(self._statements.get(params["Id"]))
+        return described(self._statements.get(params["Id"]))
 
     def get_statement_result(self, params: dict[str, Any]) -> dict[str, Any]:
         """A page of rows as typed fields."""
@@ -213,7 +219,7 @@ class RedshiftData(Service):
         records = [
             [catalog.field(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in rows
         ]
-        return _paged({"Records": records} | _result(statement), token)
+        return paged({"Records": records} | result(statement), token)
 
     def get_statement_result_v2(self, params: dict[str, Any]) -> dict[str, Any]:
         """A page of rows as CSV, for statements that asked for ResultFormat CSV."""
@@ -222,7 +228,7 @@ class RedshiftData(Service):
         rows, token = self._statements.page(params["Id"], params.get("NextToken"))
         names = [column["name"] for column in statement["columns"]]
         text = catalog.csv_text(names if not params.get("NextToken") else None, rows)
-        return _paged({"Records": [{"CSVRecords": text}], "ResultFormat": "CSV"} | _result(statement), token)
+        return paged({"Records": [{"CSVRecords": text}], "ResultFormat": "CSV"} | result(statement), token)
 
     def _with_result(self, identifier: str, form: str) -> dict[str, Any]:
         statement = self._statements.get(identifier)
@@ -247,31 +253,31 @@ class RedshiftData(Service):
         ]
         found = [each for each in self._statements.newest() if all(test(each) for test in wanted)]
         page, token = catalog.page_of(found, params)
-        return _paged({"Statements": [_listed(each) for each in page]}, token)
+        return paged({"Statements": [listed(each) for each in page]}, token)
 
     # the catalog
 
     def list_databases(self, params: dict[str, Any]) -> dict[str, Any]:
         rows = self._ask(params, catalog.DATABASES, [])
         page, token = catalog.page_of([row[0] for row in rows], params)
-        return _paged({"Databases": page}, token)
+        return paged({"Databases": page}, token)
 
     def list_schemas(self, params: dict[str, Any]) -> dict[str, Any]:
         rows = self._ask(params, catalog.SCHEMAS, [params.get("SchemaPattern", "%")])
         page, token = catalog.page_of([row[0] for row in rows], params)
-        return _paged({"Schemas": page}, token)
+        return paged({"Schemas": page}, token)
 
     def list_tables(self, params: dict[str, Any]) -> dict[str, Any]:
         patterns = [params.get("SchemaPattern", "%"), params.get("TablePattern", "%")]
         rows = self._ask(params, catalog.TABLES, patterns)
         tables = [{"schema": row[0], "name": row[1], "type": row[2]} for row in rows]
         page, token = catalog.page_of(tables, params)
-        return _paged({"Tables": page}, token)
+        return paged({"Tables": page}, token)
 
     def describe_table(self, params: dict[str, Any]) -> dict[str, Any]:
         rows = self._ask(params, catalog.COLUMNS, [params.get("Schema", "public"), params.get("Table", "")])
         page, token = catalog.page_of([catalog.table_column(row) for row in rows], params)
-        return _paged({"TableName": params.get("Table", ""), "ColumnList": page}, token)
+        return paged({"TableName": params.get("Table", ""), "ColumnList": page}, token)
 
     def _ask(self, params: dict[str, Any], sql: str, values: list[str]) -> list[tuple[str | None, ...]]:
         try:
@@ -304,116 +310,6 @@ def _bound(sql: str, given: dict[str, str]) -> tuple[str, list[str]]:
     if unused:
         raise ServiceError("ValidationException", f"Parameters list contains unused parameters: {unused}")
     return bound, order
-
-
-def _new_statement(params: dict[str, Any], login: tuple[str, str, str, str]) -> dict[str, Any]:
-    now = time.time()
-    identifier = str(uuid.uuid4())
-    batch = "Sqls" in params
-    common = {
-        "status": "SUBMITTED",
-        "created": now,
-        "updated": now,
-        "error": None,
-        "rows": -1,
-        "has_result": False,
-    }
-    common |= {
-        "format": params.get("ResultFormat", "JSON"),
-        "columns": [],
-        "seconds": 0.0,
-        "size": 0,
-        "started": now,
-    }
-    subs = [
-        common | {"id": f"{identifier}:{number}", "sql": sql}
-        for number, sql in enumerate(params.get("Sqls", []), 1)
-    ]
-    return common | {
-        "id": identifier,
-        "sql": params.get("Sql", ""),
-        "batch": batch,
-        "subs": subs,
-        "name": params.get("StatementName"),
-        "token": params.get("ClientToken"),
-        "workgroup": login[0],
-        "database": login[1],
-        "user": login[2],
-        "secret": params.get("SecretArn"),
-        "parameters": params.get("Parameters", []),
-    }
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _submitted(statement: dict[str, Any]) -> dict[str, Any]:
-    answer = {
-        "Id": statement["id"],
-        "CreatedAt": _time(statement["created"]),
-        "Database": statement["database"],
-        "WorkgroupName": statement["workgroup"],
-        "DbUser": statement["user"],
-        "Status": statement["status"],
-    }
-    return answer | ({"SecretArn": statement["secret"]} if statement["secret"] else {})
-
-
-def _state(statement: dict[str, Any]) -> dict[str, Any]:
-    answer = {
-        "Id": statement["id"],
-        "Status": statement["status"],
-        "CreatedAt": _time(statement["created"]),
-        "UpdatedAt": _time(statement["updated"]),
-        "Duration": round(statement["seconds"] * 1e9),
-        "HasResultSet": statement["has_result"],
-        "ResultRows": statement["rows"],
-        "ResultSize": statement["size"],
-        "QueryString": statement["sql"],
-        "RedshiftQueryId": 0,
-    }
-    return answer | ({"Error": statement["error"]} if statement["error"] else {})
-
-
-def _described(statement: dict[str, Any]) -> dict[str, Any]:
-    answer = _state(statement)
-    if "batch" not in statement:
-        return answer
-    answer |= {
-        "WorkgroupName": statement["workgroup"],
-        "Database": statement["database"],
-        "DbUser": statement["user"],
-    }
-    answer |= {"RedshiftPid": 0, "ResultFormat": statement["format"]}
-    optional = {"SecretArn": statement["secret"], "QueryParameters": statement["parameters"]}
-    optional["SubStatements"] = [_state(sub) for sub in statement["subs"]]
-    return answer | {key: value for key, value in optional.items() if value}
-
-
-def _listed(statement: dict[str, Any]) -> dict[str, Any]:
-    answer = {
-        "Id": statement["id"],
-        "Status": statement["status"],
-        "CreatedAt": _time(statement["created"]),
-        "UpdatedAt": _time(statement["updated"]),
-        "IsBatchStatement": statement["batch"],
-        "ResultFormat": statement["format"],
-    }
-    if statement["batch"]:
-        answer["QueryStrings"] = [sub["sql"] for sub in statement["subs"]]
-    else:
-        answer["QueryString"] = statement["sql"]
-    optional = {"StatementName": statement["name"], "SecretArn": statement["secret"]}
-    return answer | {key: value for key, value in optional.items() if value}
-
-
-def _result(statement: dict[str, Any]) -> dict[str, Any]:
-    return {"ColumnMetadata": statement["columns"], "TotalNumRows": statement["rows"]}
-
-
-def _paged(answer: dict[str, Any], token: str | None) -> dict[str, Any]:
-    return answer | ({"NextToken": token} if token else {})
 
 
 def create(runtime: Runtime) -> RedshiftData:
