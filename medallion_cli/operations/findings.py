@@ -1,4 +1,4 @@
-"""What a check found, and where."""
+"""What a check found, where, and how to mend it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to mend."""
+    """One thing to mend; `code` is stable and says which rule (MED-<room>-<number>)."""
 
-    where: str  # a file, and a dotted path in it
+    where: str  # a file, and a dotted path or a line in it
     what: str
+    remedy: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        code = f"{self.code} " if self.code else ""
+        remedy = f" → {self.remedy}" if self.remedy else ""
+        return " ".join(f"{code}{self.where}: {self.what}{remedy}".split())

@@ -1,0 +1,1 @@
+"""Everything about a project that can be known without AWS, one room a concern."""
