@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -15,8 +16,11 @@ from medallion_cli.errors import UsageError
 if TYPE_CHECKING:
     from medallion_cli.assets import Assets
     from medallion_cli.aws.session import Target
+    from medallion_cli.events import Event
     from medallion_cli.settings import Settings
     from medallion_cli.spec import Pipeline
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -72,6 +76,12 @@ class Invocation:
         if "StateMachineArn" not in found:
             raise UsageError(f"environment {self.env} is not up", hint=self.command("up"))
         return found
+
+    def change(self, operation: str, steps: Generator[Event, None, T]) -> T:
+        """Follows what changes the environment, under its lock: one operator at a time."""
+        from medallion_cli.operations.lock import hold
+
+        return self.terminal.follow(hold(self.target, operation, steps))
 
     def command(self, words: str) -> str:
         """A command line to suggest, with this invocation's environment and project."""
