@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -104,6 +105,7 @@ def _run(words: list[str]) -> int:
     except MedallionError as error:
         if "--debug" in words:
             raise
+        error.hint = error.hint and _in_this_environment(error.hint, words)
         Terminal().error(error)
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
@@ -124,6 +126,17 @@ def _run(words: list[str]) -> int:
     if result == INTERRUPTED:  # typer's own answer to Ctrl-C
         return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+def _in_this_environment(hint: str, words: list[str]) -> str:
+    """A hint's command lines with the environment and the project that this one names."""
+    named = {"-e": "--env", "--env": "--env", "-p": "--project", "--project": "--project"}
+    given = ""
+    for word, value in zip(words, [*words[1:], ""], strict=True):
+        option, _, joined = word.partition("=")
+        if option in named and named[option] not in hint:
+            given += f" {named[option]} {joined or value}"
+    return re.sub(r"\bmedallion (?=[a-z])", f"medallion{given} ", hint)
 
 
 def _interrupted() -> int:

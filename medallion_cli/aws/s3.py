@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli.aws.errors import Asked
 from medallion_cli.aws.session import translated
 from medallion_cli.errors import AwsError
 
@@ -41,7 +42,7 @@ def read_text(target: Target, bucket: str, key: str) -> str | None:
     """The object's text; None when it is not there."""
     try:
         found = target.client("s3").get_object(Bucket=bucket, Key=key)
-        body: bytes = translated(found["Body"].read)()
+        body: bytes = translated(found["Body"].read, Asked("s3", "GetObject", target.settings))()
     except AwsError as error:
         if error.code in ("NoSuchKey", "404"):
             return None

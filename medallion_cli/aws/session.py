@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import functools
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from medallion_cli.aws.errors import Asked, refused, unreached
 from medallion_cli.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from medallion_cli.settings import Settings
-
-# What an operator can do about an error, by AWS's own code.
-HINTS = {
-    "ExpiredToken": "refresh your credentials (aws sso login), then type the same command",
-    "ExpiredTokenException": "refresh your credentials (aws sso login), then type the same command",
-    "InvalidClientTokenId": "check --profile and your credentials",
-    "UnrecognizedClientException": "check --profile and your credentials",
-    "AccessDenied": "check --profile, or ask for the permission named",
-    "AccessDeniedException": "check --profile, or ask for the permission named",
-    "Throttling": "wait a little, then type the same command",
-    "ThrottlingException": "wait a little, then type the same command",
-}
 
 
 class Keys(Protocol):
@@ -45,6 +36,9 @@ class Target:
         self.endpoint_url = endpoint_url
         self.credentials = credentials
         self._clients: dict[str, Any] = {}
+        self._lock = (
+            threading.RLock()
+        )  # the environment's lock is renewed by a thread; boto3.Session is not for two
 
     @functools.cached_property
     def _session(self) -> Any:
@@ -60,50 +54,85 @@ class Target:
 
     def client(self, service: str) -> Any:
         """A cached boto3 client whose calls raise AwsError."""
-        if service not in self._clients:
-            from botocore.config import Config
+        with self._lock:
+            if service not in self._clients:
+                made = translated(self._new_client, Asked(service, "", self.settings))(service)
+                self._clients[service] = _Translated(made, self.settings)
+            return self._clients[service]
 
-            retries = {"mode": "adaptive", "max_attempts": 8}
-            # A source function may work for minutes, and must not be invoked twice for a lost answer.
-            config = Config(
-                retries=retries,
-                read_timeout=900 if service == "lambda" else 120,
-                s3={"addressing_style": "path"},
-            )
-            if service == "lambda":
-                config = config.merge(Config(retries={"max_attempts": 0}))
-            made = self._session.client(service, endpoint_url=self.endpoint_url, config=config)
-            self._clients[service] = _Translated(made)
-        return self._clients[service]
+    def has_credentials(self) -> bool:
+        """Whether any are configured, told without a network call: only on EC2 is its metadata service asked."""
+        if self.credentials is not None:
+            return True
+        asked = Asked("sts", "GetCallerIdentity", self.settings)
+        return translated(_configured, asked)(self.settings.profile) is not None
+
+    def _new_client(self, service: str) -> Any:
+        from botocore.config import Config
+
+        retries = {"mode": "adaptive", "max_attempts": 8}
+        # A source function may work for minutes, and must not be invoked twice for a lost answer.
+        config = Config(
+            retries=retries,
+            read_timeout=900 if service == "lambda" else 120,
+            s3={"addressing_style": "path"},
+        )
+        if service == "lambda":
+            config = config.merge(Config(retries={"max_attempts": 0}))
+        return self._session.client(service, endpoint_url=self.endpoint_url, config=config)
+
+
+def _configured(profile: str | None) -> Any:
+    """The credentials botocore's chain finds; without its last link, the metadata service, where there is none."""
+    from botocore.session import Session
+
+    session = Session(profile=profile)
+    chain = session.get_component("credential_provider")
+    if not _on_ec2():
+        chain.remove("iam-role")
+    return chain.load_credentials()
+
+
+def _on_ec2() -> bool:
+    vendor = Path("/sys/class/dmi/id/sys_vendor")  # systemd tells EC2 the same way
+    return vendor.exists() and "Amazon EC2" in vendor.read_text(errors="replace")
 
 
 class _Translated:
     """A client with its errors translated."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, settings: Settings) -> None:
         self._client = client
+        self._settings = settings
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
         if name == "get_paginator":
-            return lambda operation: _TranslatedPages(found(operation))
-        return translated(found) if callable(found) else found
+            return lambda operation: _TranslatedPages(found(operation), self._asked(operation))
+        return translated(found, self._asked(name)) if callable(found) else found
+
+    def _asked(self, name: str) -> Asked:
+        meta = self._client.meta
+        return Asked(
+            meta.service_model.signing_name, meta.method_to_api_mapping.get(name, name), self._settings
+        )
 
 
 class _TranslatedPages:
     """A paginator whose pages are fetched with their errors translated."""
 
-    def __init__(self, paginator: Any) -> None:
+    def __init__(self, paginator: Any, asked: Asked) -> None:
         self._paginator = paginator
+        self._asked = asked
 
     def paginate(self, **params: Any) -> Iterator[Any]:
         pages = iter(self._paginator.paginate(**params))
-        step = translated(lambda: next(pages, None))
+        step = translated(lambda: next(pages, None), self._asked)
         while (page := step()) is not None:
             yield page
 
 
-def translated(call: Callable[..., Any]) -> Callable[..., Any]:
+def translated(call: Callable[..., Any], asked: Asked) -> Callable[..., Any]:
     """`call` with botocore's errors as AwsError: the service's code, its message, a hint where there is one."""
 
     @functools.wraps(call)
@@ -114,29 +143,11 @@ def translated(call: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return call(*args, **kwargs)
         except ClientError as error:
-            details = error.response.get("Error", {})
-            code = details.get("Code", "Unknown")
-            raise AwsError(code, details.get("Message", str(error)), hint=HINTS.get(code)) from error
+            raise refused(error, asked) from error
         except ResponseParserError as error:  # not a BotoCoreError: an answer that is no AWS answer
-            raise AwsError(
-                "UnreadableAnswer", str(error).splitlines()[0], hint="medallion local status"
-            ) from error
+            said = str(error).splitlines()[0]
+            raise AwsError("UnreadableAnswer", said, hint="medallion local status") from error
         except BotoCoreError as error:
-            raise AwsError(
-                type(error).__name__, str(error), hint=_unreachable(type(error).__name__)
-            ) from error
+            raise unreached(error, asked) from error
 
     return wrapper
-
-
-def _unreachable(name: str) -> str | None:
-    if name in ("NoCredentialsError", "ProfileNotFound", "PartialCredentialsError"):
-        return "configure credentials (aws configure), or name a profile with --profile"
-    if name in (
-        "EndpointConnectionError",
-        "ConnectTimeoutError",
-        "ReadTimeoutError",
-        "ConnectionClosedError",
-    ):
-        return "medallion local status, then type the same command"
-    return None
