@@ -45,10 +45,11 @@ def make_change_set(
 ) -> dict[str, Any]:
     """A change set document; FAILED, with CloudFormation's reason, for no changes or a refused property."""
     intent = reader.intent(stack, desired, preview=True)
-    found = preview(intent)
+    found = preview(intent, desired.tags)
     outputs = intent.outputs()
     same = not found.changes and outputs == stack.outputs and desired.tags == stack.desired.tags
-    reason = "\n".join(found.refusals) or (NO_CHANGES if same else "")
+    missing = reader.missing_values(intent)
+    reason = "\n".join(missing + found.refusals) or (NO_CHANGES if same else "")
     prefix = stack.stack_id.split(":stack/")[0]
     return {
         "ChangeSetName": params["ChangeSetName"],

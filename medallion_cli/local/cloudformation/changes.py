@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from medallion_cli.local.cloudformation.decisions import ALWAYS, CONDITIONALLY, NEVER, recreation
 from medallion_cli.local.cloudformation.desire import Intent
-from medallion_cli.local.cloudformation.intrinsics import references
-from medallion_cli.local.cloudformation.properties import difference, recreates, violations
+from medallion_cli.local.cloudformation.intrinsics import attribute_references, references
+from medallion_cli.local.cloudformation.properties import difference, violations
 from medallion_cli.local.cloudformation.stack import Resource
+from medallion_cli.local.cloudformation.tags import tag_property, tagged
 from medallion_cli.local.cloudformation.unknown import UNKNOWN, has_unknown
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
 )
+_SNAPSHOTS: Final = {"Snapshot": "Snapshot", "Retain": "Retain", "RetainExceptOnCreate": "Retain"}
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,8 @@ class Preview:
     refusals: list[str]
 
 
-def preview(intent: Intent) -> Preview:
-    """Compare an intent (with `preview=True`) with its stack, resource by resource in dependency order."""
+def preview(intent: Intent, tags: dict[str, str]) -> Preview:
+    """Compare an intent (with `preview=True`) and stack tags with its stack, in dependency order."""
     changes: list[dict[str, Any]] = []
     refusals: list[str] = []
     active = intent.active
@@ -34,7 +38,10 @@ def preview(intent: Intent) -> Preview:
         properties = intent.properties(logical_id)
         refusals += refusal(intent, logical_id, properties)
         current = intent.stack.resources.get(logical_id)
-        change = _modification(intent, current, properties) if current else _addition(intent, logical_id)
+        if current is None or not current.physical_id:
+            change: dict[str, Any] | None = _addition(intent, logical_id)
+        else:
+            change = _Modification(intent, current, properties, tags).change()
         if change:
             changes.append(change)
     gone = [resource for name, resource in intent.stack.resources.items() if name not in active]
@@ -54,7 +61,7 @@ def _addition(intent: Intent, logical_id: str) -> dict[str, Any]:
 
 
 def _removal(resource: Resource) -> dict[str, Any]:
-    policy = "Retain" if resource.deletion_policy == "Retain" else "Delete"
+    policy = _SNAPSHOTS.get(resource.deletion_policy, "Delete")
     return _change(
         "Remove", resource.logical_id, resource.type_name, resource.physical_id, PolicyAction=policy
     )
@@ -75,79 +82,129 @@ def _change(
     return {"Type": "Resource", "ResourceChange": body | more}
 
 
-def _modification(intent: Intent, current: Resource, properties: dict[str, Any]) -> dict[str, Any] | None:
-    logical_id = current.logical_id
-    node = intent.template.resources[logical_id]
-    paths = list(difference(current.properties, properties))
-    scope = (["Properties"] if paths else []) + (
-        ["Metadata"] if node.get("Metadata", {}) != current.metadata else []
-    )
-    if not scope and node["Type"] == current.type_name:
-        return None
-    replacement = _replacement(intent, current, properties, paths)
-    if replacement != "False":
-        intent.replaced.add(logical_id)
-    details = [_detail(intent, current, properties, path) for path in paths]
-    more = {"Scope": scope, "Replacement": replacement, "Details": details}
-    if replacement == "True":
-        more["PolicyAction"] = (
-            "ReplaceAndRetain" if current.replace_policy == "Retain" else "ReplaceAndDelete"
-        )
-    return _change("Modify", logical_id, node["Type"], current.physical_id, **more)
+@dataclass(frozen=True)
+class _Modification:
+    """One resource that is there, against its desired properties."""
+
+    intent: Intent
+    current: Resource
+    properties: dict[str, Any]
+    tags: dict[str, str]
+
+    def change(self) -> dict[str, Any] | None:
+        """The change with its details, or None when there is none."""
+        logical_id, details = self.current.logical_id, [*self._details()]
+        retyped = self._type != self.current.type_name
+        if not details and not retyped:
+            return None
+        replacement = "True" if retyped else _replacement(details)
+        self.intent.modified.add(logical_id)
+        if replacement != "False":
+            self.intent.replaced.add(logical_id)
+        scope = [*dict.fromkeys(detail["Target"]["Attribute"] for detail in details)]
+        more: dict[str, Any] = {"Scope": scope, "Replacement": replacement, "Details": details}
+        if replacement == "True":
+            policy = self.intent.template.policy(logical_id, "UpdateReplacePolicy")
+            more["PolicyAction"] = f"ReplaceAnd{_SNAPSHOTS.get(policy, 'Delete')}"
+        contexts = (("BeforeContext", self.current.properties), ("AfterContext", self.properties))
+        more |= {name: self._text({"Properties": value}) for name, value in contexts}
+        return _change("Modify", logical_id, self._type, self.current.physical_id, **more)
+
+    @property
+    def _node(self) -> dict[str, Any]:
+        return self.intent.template.resources[self.current.logical_id]
+
+    @property
+    def _type(self) -> str:
+        return str(self._node["Type"])
+
+    def _details(self) -> Iterator[dict[str, Any]]:
+        schema = self.intent.template.schema(self.current.logical_id)
+        own = tag_property(schema) if self._type == self.current.type_name else None
+        for path in difference(self.current.properties, self.properties):
+            if path.split(".")[0] != own:
+                yield from self._property_details(path)
+        before = tagged(self.current.properties, self.current.tags, schema).get(own or "")
+        after = tagged(self.properties, self.tags, schema).get(own or "")
+        if own and before != after:
+            target = {"Attribute": "Tags", "RequiresRecreation": NEVER}
+            yield self._detail(target, f"/Properties/{own}", before, after, "DirectModification", "")
+        policies = {"DeletionPolicy": "deletion_policy", "UpdateReplacePolicy": "replace_policy"}
+        for name, field in policies.items():
+            yield from self._attribute(
+                name,
+                getattr(self.current, field),
+                self.intent.template.policy(self.current.logical_id, name),
+            )
+        yield from self._attribute("Metadata", self.current.metadata, self._node.get("Metadata", {}))
+
+    def _attribute(self, name: str, before: Any, after: Any) -> Iterator[dict[str, Any]]:
+        if before != after:
+            target = {"Attribute": name, "RequiresRecreation": NEVER}
+            yield self._detail(target, f"/{name}", before, after, "DirectModification", "")
+
+    def _property_details(self, path: str) -> Iterator[dict[str, Any]]:
+        schema = self.intent.template.schema(self.current.logical_id)
+        target = {
+            "Attribute": "Properties",
+            "Name": path.split(".")[0],
+            "RequiresRecreation": recreation(path, self.current.properties, self.properties, schema),
+        }
+        before, after = _at(self.current.properties, path), _at(self.properties, path)
+        place = "/Properties/" + path.replace(".", "/")
+        for source, cause in self._sources(path.split(".")[0]):
+            yield self._detail(target, place, before, after, source, cause)
+
+    def _detail(
+        self, target: dict[str, Any], path: str, before: Any, after: Any, source: str, cause: str
+    ) -> dict[str, Any]:
+        values = {"Path": path, "BeforeValue": before, "AfterValue": after}
+        shown = {name: self._text(value) for name, value in values.items() if value is not None}
+        kind = "Add" if before is None else "Remove" if after is None else "Modify"
+        detail = {
+            "Target": target | shown | {"AttributeChangeType": kind},
+            "Evaluation": "Dynamic" if has_unknown(after) else "Static",
+            "ChangeSource": source,
+        }
+        return detail | ({"CausingEntity": cause} if cause else {})
+
+    def _sources(self, name: str) -> list[tuple[str, str]]:
+        """Why a property changes: changed parameters and resources that it names, else the template."""
+        node = self._node.get("Properties", {}).get(name)
+        before, parameters = self.intent.stack.desired.parameters, self.intent.parameters
+        found = [
+            ("ParameterReference", item)
+            for item in sorted(references(node) & parameters.keys())
+            if item in before and before[item] != parameters[item].text
+        ]
+        attributes = sorted(attribute_references(node))
+        found += [
+            ("ResourceAttribute", f"{logical_id}.{attribute}")
+            for logical_id, attribute in attributes
+            if logical_id in self.intent.modified
+        ]
+        plain = references(node, attributes=False)
+        found += [("ResourceReference", item) for item in sorted(plain & self.intent.replaced)]
+        return found or [("DirectModification", "")]
+
+    def _text(self, value: Any) -> str:
+        """A value as text; with a NoEcho parameter's value in it, nothing of it."""
+        text = value if isinstance(value, str) else json.dumps(value, default=repr)
+        return "****" if any(secret in text for secret in self._secrets()) else text
+
+    def _secrets(self) -> list[str]:
+        hidden = [item for item in self.intent.parameters.values() if item.no_echo]
+        before = self.intent.stack.desired.parameters
+        values = [item.text for item in hidden] + [before.get(item.name, "") for item in hidden]
+        return [value for value in values if value]
 
 
-def _replacement(intent: Intent, current: Resource, properties: dict[str, Any], paths: list[str]) -> str:
-    if intent.template.resources[current.logical_id]["Type"] != current.type_name:
+def _replacement(details: list[dict[str, Any]]) -> str:
+    """True for a change that always recreates and whose value is known, Conditional for one that may."""
+    found = {(detail["Target"]["RequiresRecreation"], detail["Evaluation"]) for detail in details}
+    if (ALWAYS, "Static") in found:
         return "True"
-    fixed = recreates(paths, intent.template.schema(current.logical_id))
-    if not fixed:
-        return "False"
-    unsure = all(has_unknown(_at(properties, path)) for path in fixed)
-    return "Conditional" if unsure else "True"
-
-
-def _detail(intent: Intent, current: Resource, properties: dict[str, Any], path: str) -> dict[str, Any]:
-    after = _at(properties, path)
-    fixed = bool(recreates([path], intent.template.schema(current.logical_id)))
-    recreation = "Never" if not fixed else "Conditionally" if has_unknown(after) else "Always"
-    target = {"Attribute": "Properties", "Name": path.split(".")[0], "Path": "/" + path.replace(".", "/")}
-    secrets = _secrets(intent)
-    target |= _shown("BeforeValue", _at(current.properties, path), secrets) | _shown(
-        "AfterValue", after, secrets
-    )
-    source, cause = _source(intent, current.logical_id, path)
-    return {
-        "Target": target | {"RequiresRecreation": recreation},
-        "Evaluation": "Dynamic" if has_unknown(after) else "Static",
-        "ChangeSource": source,
-    } | ({"CausingEntity": cause} if cause else {})
-
-
-def _secrets(intent: Intent) -> list[str]:
-    """Values of NoEcho parameters, the coming and the present ones."""
-    hidden = [item for item in intent.parameters.values() if item.no_echo]
-    values = [item.text for item in hidden] + [
-        intent.stack.desired.parameters.get(item.name, "") for item in hidden
-    ]
-    return [value for value in values if value]
-
-
-def _source(intent: Intent, logical_id: str, path: str) -> tuple[str, str]:
-    node = intent.template.resources[logical_id].get("Properties", {}).get(path.split(".")[0])
-    named = references(node)
-    for name in sorted(named & set(intent.parameters)):
-        return "ParameterReference", name
-    for name in sorted(named & set(intent.template.resources)):
-        return "ResourceReference", name
-    return "DirectModification", ""
-
-
-def _shown(name: str, value: Any, secrets: list[str]) -> dict[str, str]:
-    """A value as text, with NoEcho parameters masked."""
-    if value is None:
-        return {}
-    text = value if isinstance(value, str) else json.dumps(value, default=repr)
-    return {name: "****" if any(secret in text for secret in secrets) else text}
+    return "Conditional" if any(kind in (ALWAYS, CONDITIONALLY) for kind, _ in found) else "False"
 
 
 def _at(properties: dict[str, Any], path: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,15 +18,21 @@ from medallion_cli.local.cloudformation.unknown import UNKNOWN
 
 @dataclass(frozen=True)
 class Intent:
-    """A template with its parameters, for one stack; `preview` turns what is not made yet into UNKNOWN."""
+    """A template with its parameters, for one stack; `preview` turns what is not made yet into UNKNOWN.
+
+    In a preview, `replaced` gathers resources whose id may change, and `modified` those that change at all:
+    CloudFormation does not know which of their attributes change with them.
+    """
 
     template: Template
     parameters: dict[str, Parameter]
     stack: Stack
     account: str
     imports: Callable[[str], Any]
-    replaced: set[str]
     preview: bool = False
+    replaced: set[str] = field(default_factory=set)
+    modified: set[str] = field(default_factory=set)
+    imported: set[str] = field(default_factory=set)
 
     @property
     def scope(self) -> Scope:
@@ -37,8 +43,12 @@ class Intent:
             conditions=self.template.section("Conditions"),
             refer=self._refer,
             attribute=self._attribute,
-            imports=self.imports,
+            imports=self._import,
         )
+
+    def _import(self, name: str) -> Any:
+        self.imported.add(name)
+        return self.imports(name)
 
     def _pseudo(self) -> dict[str, Any]:
         return {
@@ -70,7 +80,7 @@ class Intent:
 
     def _attribute(self, logical_id: str, name: str) -> Any:
         made = self._made(logical_id)
-        if made is None:
+        if made is None or logical_id in self.modified:
             return UNKNOWN
         value = _property(made.properties, name)
         value = made.attributes.get(name) if value is None else value
@@ -87,7 +97,7 @@ class Intent:
             self.template.section("Conditions"),
             self._nowhere,
             lambda name, _: self._nowhere(name),
-            self.imports,
+            self._import,
         )
         resources = self.template.resources
         return tuple(

@@ -22,3 +22,7 @@ class ResourceFailure(Exception):
 
 class Interrupted(Exception):
     """The daemon is stopping: the operation stays as persisted and goes on at the next start."""
+
+
+class Cancelled(Exception):
+    """Another resource of the operation failed: what still waits is given up."""

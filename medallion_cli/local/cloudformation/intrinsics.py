@@ -215,23 +215,60 @@ def _condition(node: Any, scope: Scope) -> bool:
     )
 
 
-def references(node: Any) -> set[str]:
-    """Names that a node refers to by Ref, GetAtt or Sub, parameters and pseudo parameters among them."""
+def references(node: Any, *, attributes: bool = True) -> set[str]:
+    """Names that a node refers to by Ref, Sub and (with `attributes`) GetAtt, pseudo parameters among them."""
     match node:
         case {"Ref": str(name)} if len(node) == 1:
             return {name}
         case {"Fn::GetAtt": target} if len(node) == 1:
-            return {target.split(".", 1)[0] if isinstance(target, str) else target[0]}
+            name = target.split(".", 1)[0] if isinstance(target, str) else target[0]
+            return {name} if attributes else set()
         case {"Fn::Sub": target} if len(node) == 1:
-            return _sub_references(target)
+            return _sub_references(target, attributes)
         case dict():
-            return set().union(*(references(item) for item in node.values()))
+            return set().union(*(references(item, attributes=attributes) for item in node.values()))
         case list():
-            return set().union(*(references(item) for item in node))
+            return set().union(*(references(item, attributes=attributes) for item in node))
     return set()
 
 
-def _sub_references(target: Any) -> set[str]:
-    text, local = (target, {}) if isinstance(target, str) else target
-    names = {name.strip() for literal, name in _VARIABLE.findall(text) if not literal}
-    return {name.split(".", 1)[0] for name in names if name not in local} | references(local)
+def _sub_references(target: Any, attributes: bool) -> set[str]:
+    text, local = _sub_parts(target)
+    names = {name for name in _sub_names(text, local) if attributes or "." not in name}
+    return {name.split(".", 1)[0] for name in names} | references(local, attributes=attributes)
+
+
+def _sub_parts(target: Any) -> tuple[str, dict[str, Any]]:
+    match target:
+        case str():
+            return target, {}
+        case [str(text), dict(local)]:
+            return text, local
+    raise ValidationError(
+        "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a "
+        "string as first argument, and an optional second argument to specify a mapping of values"
+    )
+
+
+def _sub_names(text: str, local: dict[str, Any]) -> set[str]:
+    found = {name.strip() for literal, name in _VARIABLE.findall(text) if not literal}
+    return {name for name in found if name not in local}
+
+
+def attribute_references(node: Any) -> set[tuple[str, str]]:
+    """(logical id, attribute) of every GetAtt in a node, those within Sub among them."""
+    match node:
+        case {"Fn::GetAtt": [str(logical_id), str(attribute)]} if len(node) == 1:
+            return {(logical_id, attribute)}
+        case {"Fn::GetAtt": str(target)} if len(node) == 1 and "." in target:
+            logical_id, attribute = target.split(".", 1)
+            return {(logical_id, attribute)}
+        case {"Fn::Sub": target} if len(node) == 1:
+            text, local = _sub_parts(target)
+            dotted = [name.split(".", 1) for name in _sub_names(text, local) if "." in name]
+            return {(name, rest) for name, rest in dotted} | attribute_references(local)
+        case dict():
+            return set().union(*(attribute_references(item) for item in node.values()))
+        case list():
+            return set().union(*(attribute_references(item) for item in node))
+    return set()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from medallion_cli.local.cloudformation.decisions import value_at
 from medallion_cli.local.cloudformation.schemas import ResourceSchema
 from medallion_cli.local.cloudformation.unknown import UNKNOWN
 
@@ -101,11 +102,9 @@ def violations(properties: dict[str, Any], schema: ResourceSchema) -> list[str]:
 
 def _read_only(properties: dict[str, Any], schema: ResourceSchema) -> Iterator[str]:
     for path in schema.read_only:
-        node: Any = properties
-        for step in path.split("."):
-            node = node.get(step) if isinstance(node, dict) else None
-        if node is not None and "." not in path:
-            yield path
+        found = value_at(properties, path)
+        if any(item is not None for item in (found if "*" in path and isinstance(found, list) else [found])):
+            yield path.replace(".", "/")
 
 
 def _check(value: Any, node: dict[str, Any], at: str, schema: ResourceSchema) -> Iterator[str]:
@@ -244,13 +243,3 @@ def difference(before: Any, after: Any, path: str = "") -> Iterator[str]:
             yield from difference(before.get(name), after.get(name), f"{path}.{name}".lstrip("."))
     elif before != after:
         yield path
-
-
-def recreates(paths: list[str], schema: ResourceSchema) -> list[str]:
-    """Those of the changed paths that lie on, in or around a create-only property."""
-    return [path for path in paths if any(_overlap(path, fixed) for fixed in schema.create_only)]
-
-
-def _overlap(path: str, fixed: str) -> bool:
-    fixed = fixed.replace(".*", "")
-    return path == fixed or path.startswith(f"{fixed}.") or fixed.startswith(f"{path}.")

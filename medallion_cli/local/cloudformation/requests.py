@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote, urlparse
 
 from medallion_cli.local.cloudformation.desire import Intent
+from medallion_cli.local.cloudformation.exports import import_value, live
 from medallion_cli.local.cloudformation.faults import Fault, ValidationError
 from medallion_cli.local.cloudformation.inert import INERT
 from medallion_cli.local.cloudformation.parameters import resolve_parameters
 from medallion_cli.local.cloudformation.resources.handler import Cloud, Handler
 from medallion_cli.local.cloudformation.stack import Desired, Stack, StackStore
+from medallion_cli.local.cloudformation.tags import read_tags
 from medallion_cli.local.cloudformation.template import MAX_BODY, MAX_FILE, Template, load_template
 
 _IAM_NAMES: Final = ("RoleName", "ManagedPolicyName", "InstanceProfileName", "UserName", "GroupName")
+
+
+# Members that change what an operation does, and that the embedded AWS does not act on.
+_REFUSED: Final = frozenset(
+    [
+        "DeletionMode",
+        "DeploymentConfig",
+        "DeploymentMode",
+        "ImportExistingResources",
+        "NotificationARNs",
+        "ResourcesToImport",
+        "ResourceTypes",
+        "RetainExceptOnCreate",
+        "RoleARN",
+        "RollbackConfiguration",
+        "StackPolicyBody",
+        "StackPolicyDuringUpdateBody",
+        "StackPolicyDuringUpdateURL",
+        "StackPolicyURL",
+        "TimeoutInMinutes",
+    ]
+)
+_HARMLESS: Final[tuple[Any, ...]] = ("STANDARD", False, [], {})
+
+
+def check_members(params: Mapping[str, Any]) -> None:
+    """ValidationError for a member of a request that would be left without effect."""
+    for name in sorted(_REFUSED & params.keys()):
+        if params[name] not in _HARMLESS:
+            raise ValidationError(f"{name} is not supported by the embedded AWS")
+
+
+_EC2_ID: Final = re.compile(r"(List<)?AWS::EC2::(VPC|Subnet|SecurityGroup)::Id>?")
 
 
 @dataclass(frozen=True)
@@ -77,15 +114,12 @@ class Reader:
         resolved = resolve_parameters(template, given, self.stored)
         capabilities = list(params.get("Capabilities", []))
         _check_capabilities(template, capabilities)
-        tags = (
-            {tag["Key"]: tag["Value"] for tag in params["Tags"]} if "Tags" in params else stack.desired.tags
-        )
+        tags = read_tags(params["Tags"]) if "Tags" in params else stack.desired.tags
         return Desired(
             body=template.body,
             parameters={name: item.text for name, item in resolved.items()},
             tags=tags,
             capabilities=capabilities,
-            role_arn=params.get("RoleARN", stack.desired.role_arn),
         )
 
     def stored(self, name: str) -> str:
@@ -97,14 +131,28 @@ class Reader:
         desired = desired or stack.desired
         template = self.template(desired.body)
         parameters = resolve_parameters(template, desired.parameters, self.stored)
-        return Intent(template, parameters, stack, self.cloud.account, self._import, set(), preview)
+        imports = partial(import_value, self.stacks)
+        return Intent(template, parameters, stack, self.cloud.account, imports, preview)
 
-    def _import(self, name: str) -> str:
-        for stack in self.stacks.stacks.values():
-            for output in stack.outputs if stack.live else ():
-                if output.get("ExportName") == name:
-                    return output["OutputValue"]
-        raise ValidationError(f"No export named {name} found.")
+    def missing_values(self, intent: Intent) -> list[str]:
+        """What CloudFormation says of parameters that name networks, subnets or groups that nobody has."""
+        found = []
+        for name, item in intent.parameters.items():
+            kind = _EC2_ID.fullmatch(str(intent.template.section("Parameters")[name]["Type"]))
+            wanted = item.value if isinstance(item.value, list) else [item.value]
+            for value in wanted if kind else ():
+                if value not in self._network():
+                    found.append(
+                        f"Parameter validation failed: parameter value {value} for parameter name {name} "
+                        "does not exist"
+                    )
+        return found
+
+    def _network(self) -> set[str]:
+        """Ids of EC2 resources of live stacks, those of a network's own default group among them."""
+        made = [item for stack in live(self.stacks) for item in list(stack.resources.values())]
+        found = {item.physical_id for item in made if item.type_name.startswith("AWS::EC2::")}
+        return found | {str(item.attributes.get("DefaultSecurityGroup")) for item in made}
 
 
 def _given(parameters: list[dict[str, Any]], previous: Mapping[str, str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from medallion_cli.local.cloudformation.resources.handler import (
     Cloud,
     Handler,
     Made,
+    Properties,
     Request,
     error_code,
     is_missing,
@@ -20,6 +21,7 @@ from medallion_cli.local.cloudformation.resources.handler import (
 )
 from medallion_cli.local.cloudformation.schemas import resource_schema
 from medallion_cli.local.cloudformation.stack import Resource, Stack
+from medallion_cli.local.cloudformation.tags import tagged
 from medallion_cli.local.protocol import ServiceError
 
 
@@ -32,10 +34,12 @@ class Steps:
     stopping: Callable[[], bool]
     save: Callable[[Stack], None]
 
-    def create(self, stack: Stack, resource: Resource, *, again: bool) -> None:
+    def create(
+        self, stack: Stack, resource: Resource, *, again: bool, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
         """Make the resource; `again` (after a crash) adopts what an interrupted create left behind."""
         handler = self.handler(resource.type_name)
-        request = self._request(stack, resource)
+        request = replace(self._request(stack, resource), cancelled=cancelled)
         try:
             made = handler.create(request)
         except ServiceError as error:
@@ -45,11 +49,9 @@ class Steps:
             made = handler.update(self._request(stack, resource, physical_id=found))
         _accept(resource, made)
 
-    def update(self, stack: Stack, resource: Resource, before: dict[str, Any]) -> None:
-        """Bring an existing resource to its new properties in place."""
-        _accept(
-            resource, self.handler(resource.type_name).update(self._request(stack, resource, before=before))
-        )
+    def update(self, stack: Stack, resource: Resource) -> None:
+        """Bring an existing resource in place from what it was before to its properties."""
+        _accept(resource, self.handler(resource.type_name).update(self._request(stack, resource)))
 
     def delete(self, stack: Stack, resource: Resource, *, snapshot: bool) -> None:
         """Remove the resource, after a snapshot if asked; one that is gone already counts as removed."""
@@ -69,22 +71,45 @@ class Steps:
         if restore is not None:
             restore(self._request(stack, resource))
 
-    def _request(
-        self, stack: Stack, resource: Resource, *, physical_id: str = "", before: dict[str, Any] | None = None
-    ) -> Request:
+    def read(self, stack: Stack, resource: Resource) -> tuple[Properties, Properties | None] | None:
+        """What the resource should be, and the live state of the part of it that its service tells.
+
+        The latter is None when it is gone; None for both when nothing local acts on the type.
+        """
+        read = self.handler(resource.type_name).read
+        if read is None:
+            return None
+        request = self._request(stack, resource)
+        try:
+            return request.properties, read(request)
+        except ServiceError as error:
+            if is_missing(error):
+                return request.properties, None
+            raise
+
+    def _request(self, stack: Stack, resource: Resource, *, physical_id: str = "") -> Request:
         def created(identifier: str) -> None:
             resource.physical_id = identifier
             self.save(stack)
 
+        schema = resource_schema(resource.type_name)
+        before, tags = (
+            (resource.properties, resource.tags)
+            if resource.before is None
+            else (resource.before, resource.before_tags)
+        )
+        wanted = resource.properties
+        if schema is not None:
+            wanted, before = tagged(wanted, resource.tags, schema), tagged(before, tags, schema)
         return Request(
             cloud=self.cloud,
             type_name=resource.type_name,
             stack_name=stack.name,
             logical_id=resource.logical_id,
             name=resource.name,
-            properties=resolve_dynamic(resource.properties, self.cloud),
+            properties=resolve_dynamic(wanted, self.cloud),
             physical_id=physical_id or resource.physical_id,
-            before=before if before is not None else resource.properties,
+            before=before,
             attributes=resource.attributes,
             stopping=self.stopping,
             created=created,

@@ -45,6 +45,16 @@ class ResourceSchema:
         return _paths(self.document.get("createOnlyProperties", ()))
 
     @property
+    def conditional_create_only(self) -> tuple[str, ...]:
+        """A change to one of these replaces the resource in some cases."""
+        return _paths(self.document.get("conditionalCreateOnlyProperties", ()))
+
+    @property
+    def write_only(self) -> tuple[str, ...]:
+        """What no service gives back."""
+        return _paths(self.document.get("writeOnlyProperties", ()))
+
+    @property
     def primary_identifier(self) -> tuple[str, ...]:
         """The properties whose values name the resource."""
         return _paths(self.document.get("primaryIdentifier", ()))

@@ -4,47 +4,41 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
-from medallion_cli.local.cloudformation import shapes
 from medallion_cli.local.cloudformation.change_sets import (
     check_target,
-    find_change_set,
     make_change_set,
     take,
 )
-from medallion_cli.local.cloudformation.engine import Engine, begin
+from medallion_cli.local.cloudformation.drift import Drift, resource_drift_shape
+from medallion_cli.local.cloudformation.engine import Engine, begin, go_on
+from medallion_cli.local.cloudformation.exports import exported, held, users
 from medallion_cli.local.cloudformation.faults import Fault, ResourceFailure, ValidationError
 from medallion_cli.local.cloudformation.inert import inert_handler
-from medallion_cli.local.cloudformation.parameters import Parameter, resolve_parameters
-from medallion_cli.local.cloudformation.requests import Reader
+from medallion_cli.local.cloudformation.reads import Reads
+from medallion_cli.local.cloudformation.requests import check_members
 from medallion_cli.local.cloudformation.resource_steps import Steps, failure_reason
-from medallion_cli.local.cloudformation.resources import handlers
 from medallion_cli.local.cloudformation.resources.handler import Handler
-from medallion_cli.local.cloudformation.stack import Operation, Resource, Stack, StackStore, now
-from medallion_cli.local.cloudformation.template import load_template
+from medallion_cli.local.cloudformation.stack import Operation, Stack, now
 from medallion_cli.local.cloudformation.workers import Workers
-from medallion_cli.local.protocol import Service, ServiceError
+from medallion_cli.local.protocol import ServiceError
 
 _SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_FAILED", "DELETE_FAILED")
 
 
-class CloudFormation(Service):
+class CloudFormation(Reads):
     """Operations take and return the API's own shapes; the work is the engine's."""
 
-    name = "cloudformation"
-
     def __init__(self, runtime: Any, active: dict[str, Handler] | None = None) -> None:
-        self._runtime = runtime
-        self._store = StackStore(runtime.store)
-        self._active = handlers() if active is None else active
-        self._reader = Reader(runtime, self._store, self._active)
+        super().__init__(runtime, active)
         self._stopping = threading.Event()
         self._workers = Workers()
         self._lock = threading.RLock()
         steps = Steps(runtime, self._handler, self._stopping.is_set, self._store.save)
-        self._engine = Engine(steps, self._reader.intent, self._store.save)
+        self._engine = Engine(steps, self._reader.intent, self._store.save, partial(held, self._store))
+        self._drift = Drift(steps, self._store.save)
 
     def _handler(self, type_name: str) -> Handler:
         return self._active.get(type_name) or inert_handler()
@@ -82,20 +76,12 @@ class CloudFormation(Service):
         self._store.save(stack)
         self._spawn(stack)
 
-    def _stacks(self) -> list[Stack]:
-        return list(self._store.stacks.values())
-
-    def _find(self, name: str) -> Stack:
-        stack = self._store.find(name)
-        if stack is None:
-            raise ValidationError(f"Stack with id {name} does not exist")
-        return stack
-
     # ---- change sets
 
     def create_change_set(self, params: dict[str, Any]) -> dict[str, Any]:
         """CREATE makes the stack (REVIEW_IN_PROGRESS); without changes the change set is FAILED, no error."""
         with self._lock:
+            check_members(params)
             name, kind = params["StackName"], params.get("ChangeSetType", "UPDATE")
             known = self._store.find(name)
             check_target(known, name, kind, params["ChangeSetName"])
@@ -113,22 +99,6 @@ class CloudFormation(Service):
         where = f"arn:aws:cloudformation:{self._runtime.region}:{self._runtime.account}"
         return Stack(stack_id=f"{where}:stack/{name}/{uuid.uuid4()}", name=name)
 
-    def _change_set(self, params: dict[str, Any]) -> tuple[Stack, dict[str, Any]]:
-        name = params.get("StackName")
-        stack = self._store.find(name) if name else None
-        if name and stack is None:
-            raise ValidationError(f"Stack [{name}] does not exist")
-        return find_change_set(self._stacks(), params["ChangeSetName"], stack)
-
-    def describe_change_set(self, params: dict[str, Any]) -> dict[str, Any]:
-        """A change set with its changes."""
-        return shapes.change_set_shape(self._change_set(params)[1])
-
-    def list_change_sets(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Change sets of a stack."""
-        found = self._find(params["StackName"]).change_sets.values()
-        return {"Summaries": [shapes.change_set_summary_shape(item) for item in found]}
-
     def delete_change_set(self, params: dict[str, Any]) -> dict[str, Any]:
         """Forget a change set; one that is not there is no error."""
         with self._lock:
@@ -145,6 +115,7 @@ class CloudFormation(Service):
     def execute_change_set(self, params: dict[str, Any]) -> dict[str, Any]:
         """Start the stack operation; DescribeStacks tells how it goes."""
         with self._lock:
+            check_members(params)
             stack, change_set = self._change_set(params)
             if stack.operation is not None:
                 raise ValidationError(
@@ -167,10 +138,12 @@ class CloudFormation(Service):
 
     def create_stack(self, params: dict[str, Any]) -> dict[str, Any]:
         """A CREATE change set, executed."""
+        check_members(params)
         return self._direct(params, "CREATE")
 
     def update_stack(self, params: dict[str, Any]) -> dict[str, Any]:
         """An UPDATE change set, executed; ValidationError when nothing changes."""
+        check_members(params)
         return self._direct(params, "UPDATE")
 
     def _direct(self, params: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -201,6 +174,7 @@ class CloudFormation(Service):
 
     def delete_stack(self, params: dict[str, Any]) -> dict[str, Any]:
         """Delete in reverse order; a stack that is not there is no error, a running operation ends first."""
+        check_members(params)
         stack = self._store.find(params["StackName"])
         if stack is None or not stack.live or stack.status == "DELETE_IN_PROGRESS":
             return {}
@@ -208,7 +182,7 @@ class CloudFormation(Service):
             raise ValidationError(
                 f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
             )
-        self._check_exports(stack)
+        self._check_deletion(stack, list(params.get("RetainResources", [])))
         self._workers.join(stack.stack_id)
         with self._lock:
             if stack.live and stack.operation is None:
@@ -217,95 +191,39 @@ class CloudFormation(Service):
                 self._begin(stack, Operation(kind="DELETE", phase="forward", token=token, retain=retain))
         return {}
 
-    def _check_exports(self, stack: Stack) -> None:
-        names = [item["ExportName"] for item in stack.outputs if "ExportName" in item]
-        for other in self._stacks():
-            for name in names if other.live and other is not stack else ():
-                if f'"{name}"' in other.desired.body or f"ImportValue {name}" in other.desired.body:
-                    raise ValidationError(f"Export {name} cannot be deleted as it is in use by {other.name}")
+    def _check_deletion(self, stack: Stack, retained: list[str]) -> None:
+        for name in exported(stack):
+            using = [user for user in users(self._store, name) if user != stack.name]
+            if using:
+                raise ValidationError(
+                    f"Export {name} cannot be deleted as it is in use by {', '.join(using)}"
+                )
+        if retained and stack.status != "DELETE_FAILED":
+            raise ValidationError(
+                f"Invalid operation on stack [{stack.stack_id}]: RetainResources is for a stack whose "
+                f"deletion failed, and its status is {stack.status}"
+            )
 
-    def describe_stacks(self, params: dict[str, Any]) -> dict[str, Any]:
-        """One stack (a deleted one by its id), or all live ones."""
-        wanted = [self._find(params["StackName"])] if "StackName" in params else self._live()
-        return {"Stacks": [shapes.stack_shape(stack, self._parameters(stack)) for stack in wanted]}
-
-    def _live(self) -> Iterable[Stack]:
-        return [stack for stack in self._stacks() if stack.live]
-
-    def _parameters(self, stack: Stack) -> dict[str, Parameter]:
-        if not stack.desired.body:
+    def continue_update_rollback(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Go on with a rollback that failed, without the resources to skip."""
+        with self._lock:
+            check_members(params)
+            stack, skipped = self._find(params["StackName"]), list(params.get("ResourcesToSkip", []))
+            if stack.suspended is None or stack.status != "UPDATE_ROLLBACK_FAILED":
+                raise ValidationError(
+                    f"Stack:{stack.stack_id} is in {stack.status} state and can not continue its rollback."
+                )
+            failed = [name for name, item in stack.resources.items() if item.status == "UPDATE_FAILED"]
+            strange = [name for name in skipped if name not in failed]
+            if strange:
+                raise ValidationError(
+                    f"Resources to skip must be in UPDATE_FAILED state: [{', '.join(strange)}]"
+                )
+            stack.suspended.token = params.get("ClientRequestToken", "")
+            go_on(stack, stack.suspended, skipped)
+            self._store.save(stack)
+            self._spawn(stack)
             return {}
-        template = load_template(stack.desired.body, self._runtime.region)
-        return resolve_parameters(template, stack.desired.parameters, self._reader.stored)
-
-    def list_stacks(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Summaries of all stacks, deleted ones among them, newest first."""
-        wanted = params.get("StackStatusFilter")
-        found = [stack for stack in self._stacks() if not wanted or stack.status in wanted]
-        found.sort(key=lambda stack: stack.created, reverse=True)
-        return {"StackSummaries": [shapes.summary_shape(stack) for stack in found]}
-
-    def describe_stack_events(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Events, newest first."""
-        stack = self._find(params["StackName"])
-        return {"StackEvents": [shapes.event_shape(stack, event) for event in reversed(list(stack.events))]}
-
-    def describe_stack_resources(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Resources of a stack, or of the stack that owns a physical id."""
-        stack = self._owner(params)
-        wanted = params.get("LogicalResourceId")
-        found = [item for item in list(stack.resources.values()) if wanted in (None, item.logical_id)]
-        return {"StackResources": [shapes.resource_shape(stack, item) for item in found]}
-
-    def _owner(self, params: dict[str, Any]) -> Stack:
-        if "StackName" in params:
-            return self._find(params["StackName"])
-        physical = params.get("PhysicalResourceId")
-        for stack in self._live():
-            if any(item.physical_id == physical for item in stack.resources.values()):
-                return stack
-        raise ValidationError(f"Stack for {physical} does not exist")
-
-    def describe_stack_resource(self, params: dict[str, Any]) -> dict[str, Any]:
-        """One resource, with its metadata as JSON text."""
-        stack = self._find(params["StackName"])
-        resource = stack.resources.get(params["LogicalResourceId"])
-        if resource is None:
-            logical_id = params["LogicalResourceId"]
-            raise ValidationError(f"Resource {logical_id} does not exist for stack {stack.name}")
-        shape = shapes.resource_summary_shape(stack, resource)
-        return {"StackResourceDetail": shape | {"StackName": stack.name, "StackId": stack.stack_id}}
-
-    def list_stack_resources(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Resource summaries of a stack."""
-        stack = self._find(params["StackName"])
-        found: list[Resource] = list(stack.resources.values())
-        return {"StackResourceSummaries": [shapes.resource_summary_shape(stack, item) for item in found]}
-
-    def get_template(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The template as it was given, of a stack or of a change set."""
-        if "ChangeSetName" in params:
-            body = self._change_set(params)[1]["Desired"]["body"]
-        else:
-            body = self._find(params["StackName"]).desired.body
-        return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
-
-    def get_template_summary(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Declared parameters, types and needed capabilities."""
-        stack = self._find(params["StackName"]) if "StackName" in params else None
-        template = self._reader.template(stack.desired.body if stack else self._reader.body(params))
-        return shapes.template_shape(template) | {
-            "Parameters": [
-                shape | {"ParameterType": template.section("Parameters")[shape["ParameterKey"]]["Type"]}
-                for shape in shapes.template_shape(template)["Parameters"]
-            ],
-            "ResourceTypes": sorted({node["Type"] for node in template.resources.values()}),
-            "Version": str(template.document.get("AWSTemplateFormatVersion", "2010-09-09")),
-        }
-
-    def validate_template(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Structure only, as on AWS: properties are validated by a change set."""
-        return shapes.template_shape(self._reader.template(self._reader.body(params)))
 
     def update_termination_protection(self, params: dict[str, Any]) -> dict[str, Any]:
         """Switch termination protection on or off."""
@@ -315,16 +233,21 @@ class CloudFormation(Service):
             self._store.save(stack)
             return {"StackId": stack.stack_id}
 
-    def list_exports(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Exported outputs of live stacks."""
-        return {
-            "Exports": [
-                {"ExportingStackId": stack.stack_id, "Name": item["ExportName"], "Value": item["OutputValue"]}
-                for stack in self._live()
-                for item in stack.outputs
-                if "ExportName" in item
-            ]
-        }
+    # ---- drift
+
+    def detect_stack_drift(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Compare every resource with its live state; the detection has ended when this returns."""
+        stack = self._find(params["StackName"])
+        return {"StackDriftDetectionId": self._drift.detect(stack, params.get("LogicalResourceIds"))}
+
+    def detect_stack_resource_drift(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Compare one resource with its live state."""
+        stack, logical_id = self._find(params["StackName"]), params["LogicalResourceId"]
+        if logical_id not in stack.resources:
+            raise ValidationError(f"Resource {logical_id} does not exist for stack {stack.name}")
+        self._drift.detect(stack, [logical_id])
+        (found,) = (item for item in stack.drift["Resources"] if item["LogicalResourceId"] == logical_id)
+        return {"StackResourceDrift": resource_drift_shape(stack, found)}
 
     def wait(self, stack_name: str) -> None:
         """Until the stack's operation has ended (in process only)."""

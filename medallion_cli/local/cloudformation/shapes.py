@@ -39,12 +39,28 @@ def stack_shape(stack: Stack, parameters: Mapping[str, Parameter]) -> dict[str, 
             "NotificationARNs": [],
             "Capabilities": stack.desired.capabilities,
             "Outputs": stack.outputs,
-            "RoleARN": stack.desired.role_arn,
             "Tags": [{"Key": key, "Value": value} for key, value in stack.desired.tags.items()],
             "EnableTerminationProtection": stack.protected,
-            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+            "DriftInformation": drift_shape(stack),
         }
     )
+
+
+def drift_shape(stack: Stack) -> dict[str, Any]:
+    """What the last drift detection found of a stack."""
+    found = stack.drift
+    shape = {"StackDriftStatus": found.get("StackDriftStatus", "NOT_CHECKED")}
+    return given(shape | {"LastCheckTimestamp": moment(found.get("Timestamp", ""))})
+
+
+def _resource_drift_shape(stack: Stack, resource: Resource) -> dict[str, Any]:
+    for item in stack.drift.get("Resources", []):
+        if item["LogicalResourceId"] == resource.logical_id:
+            return {
+                "StackResourceDriftStatus": item["StackResourceDriftStatus"],
+                "LastCheckTimestamp": moment(item["Timestamp"]),
+            }
+    return {"StackResourceDriftStatus": "NOT_CHECKED"}
 
 
 def parameter_shape(item: Parameter) -> dict[str, str]:
@@ -65,7 +81,7 @@ def summary_shape(stack: Stack) -> dict[str, Any]:
             "DeletionTime": moment(stack.deleted),
             "StackStatus": stack.status,
             "StackStatusReason": stack.reason,
-            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+            "DriftInformation": drift_shape(stack),
         }
     )
 
@@ -88,7 +104,7 @@ def resource_shape(stack: Stack, resource: Resource) -> dict[str, Any]:
             "Timestamp": moment(resource.timestamp),
             "ResourceStatus": resource.status,
             "ResourceStatusReason": resource.reason,
-            "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
+            "DriftInformation": _resource_drift_shape(stack, resource),
         }
     )
 
@@ -100,10 +116,29 @@ def resource_summary_shape(stack: Stack, resource: Resource) -> dict[str, Any]:
     return {name: value for name, value in shape.items() if name not in ("StackName", "StackId")}
 
 
-def change_set_shape(change_set: Mapping[str, Any]) -> dict[str, Any]:
-    """DescribeChangeSet's answer."""
+_VALUES = frozenset(("Path", "BeforeValue", "AfterValue", "AttributeChangeType"))
+
+
+def _without_values(change: Mapping[str, Any]) -> dict[str, Any]:
+    """A change as it is without IncludePropertyValues."""
+    body = dict(change["ResourceChange"])
+    body["Details"] = [
+        detail | {"Target": {name: item for name, item in detail["Target"].items() if name not in _VALUES}}
+        for detail in body["Details"]
+    ]
+    contexts = ("BeforeContext", "AfterContext")
+    return {
+        "Type": change["Type"],
+        "ResourceChange": {name: item for name, item in body.items() if name not in contexts},
+    }
+
+
+def change_set_shape(change_set: Mapping[str, Any], *, values: bool = False) -> dict[str, Any]:
+    """DescribeChangeSet's answer; `values` is its IncludePropertyValues."""
     hidden = ("Desired", "OnFailure", "NoEcho")
     shape = {name: value for name, value in change_set.items() if name not in hidden}
+    if not values:
+        shape["Changes"] = [_without_values(change) for change in change_set["Changes"]]
     secret = change_set["NoEcho"]
     shape["Parameters"] = [
         {"ParameterKey": name, "ParameterValue": "****" if name in secret else text}

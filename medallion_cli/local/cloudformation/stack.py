@@ -21,7 +21,11 @@ def now() -> str:
 
 @dataclass
 class Resource:
-    """A physical resource; `properties` are resolved, but dynamic references in them stay unresolved."""
+    """A physical resource; `properties` are resolved, but dynamic references in them stay unresolved.
+
+    `tags` are the stack's, as they were given to it; `before` is what an update or rollback under way
+    replaces.
+    """
 
     logical_id: str
     type_name: str
@@ -37,6 +41,8 @@ class Resource:
     dependencies: list[str] = field(default_factory=list)
     timestamp: str = ""
     before: dict[str, Any] | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    before_tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,7 +91,13 @@ class Stack:
     events: list[dict[str, Any]] = field(default_factory=list)
     change_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     operation: Operation | None = None
-    drift: dict[str, Any] = field(default_factory=dict)
+    suspended: Operation | None = None  # a rollback that failed, for ContinueUpdateRollback
+    imports: list[str] = field(default_factory=list)  # names of exports that it uses
+    drift: dict[str, Any] = field(default_factory=dict)  # what the last detection found
+
+    def __post_init__(self) -> None:
+        """Resources are worked on side by side: whoever changes or saves the document holds the guard."""
+        self.guard = threading.RLock()
 
     @property
     def live(self) -> bool:
@@ -94,6 +106,10 @@ class Stack:
 
     def record(self, status: str, reason: str = "", resource: Resource | None = None) -> None:
         """Set the status of the stack (or of one resource) and append the event that says so."""
+        with self.guard:
+            self._record(status, reason, resource)
+
+    def _record(self, status: str, reason: str, resource: Resource | None) -> None:
         moment = now()
         if resource is None:
             self.status, self.reason = status, reason
@@ -120,27 +136,34 @@ def _event_id(status: str, resource: Resource | None) -> str:
 
 def to_document(stack: Stack) -> dict[str, Any]:
     """The stack as JSON."""
-    return asdict(stack)
+    with stack.guard:
+        return asdict(stack)
 
 
 def from_document(document: dict[str, Any]) -> Stack:
     """The stack that `to_document` wrote."""
     data = dict(document)
     data["desired"] = Desired(**data["desired"])
-    data["resources"] = _resources(data["resources"])
-    operation = data["operation"]
-    if operation is not None:
-        operation = dict(operation)
-        operation["obsolete"] = [Resource(**item) for item in operation["obsolete"]]
-        operation["previous"] = Desired(**operation["previous"]) if operation["previous"] else None
-        operation["previous_resources"] = _resources(operation["previous_resources"])
-        data["operation"] = Operation(**operation)
+    tags = data["desired"].tags
+    data["resources"] = _resources(data["resources"], tags)
+    for name in ("operation", "suspended"):
+        if data.get(name):
+            data[name] = _operation(data[name], tags)
     known = {item.name for item in fields(Stack)}
     return Stack(**{name: value for name, value in data.items() if name in known})
 
 
-def _resources(documents: dict[str, Any]) -> dict[str, Resource]:
-    return {name: Resource(**item) for name, item in documents.items()}
+def _operation(document: dict[str, Any], tags: dict[str, str]) -> Operation:
+    found = dict(document)
+    found["obsolete"] = [Resource(**{"tags": tags} | item) for item in found["obsolete"]]
+    found["previous"] = Desired(**found["previous"]) if found["previous"] else None
+    found["previous_resources"] = _resources(found["previous_resources"], tags)
+    return Operation(**found)
+
+
+def _resources(documents: dict[str, Any], tags: dict[str, str]) -> dict[str, Resource]:
+    """Resources; those of an older document, which knew no tags, have the stack's."""
+    return {name: Resource(**{"tags": tags} | item) for name, item in documents.items()}
 
 
 def snapshot(resources: dict[str, Resource]) -> dict[str, Resource]:

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from medallion_cli.local.cloudformation.faults import ValidationError
-from medallion_cli.local.cloudformation.intrinsics import references
+from medallion_cli.local.cloudformation.intrinsics import attribute_references, references
 from medallion_cli.local.cloudformation.parse import parse_template
 from medallion_cli.local.cloudformation.schemas import ResourceSchema, resource_schema
 
@@ -199,7 +199,8 @@ def _check_references(template: Template) -> None:
                 f"Template format error: Unresolved resource dependencies [{', '.join(missing)}] "
                 f"in the {block} block of the template"
             )
-    for logical_id, attribute in _attribute_references([template.resources, template.section("Outputs")]):
+    named = attribute_references([template.resources, template.section("Outputs")])
+    for logical_id, attribute in sorted(named):
         _check_attribute(template, logical_id, attribute)
     for name in _condition_names(template):
         if name not in template.section("Conditions"):
@@ -218,27 +219,6 @@ def _condition_names(template: Template) -> Iterator[str]:
     for node in [*template.resources.values(), *template.section("Outputs").values()]:
         if isinstance(node, dict) and isinstance(node.get("Condition"), str):
             yield node["Condition"]
-
-
-def _attribute_references(node: Any) -> Iterator[tuple[str, str]]:
-    match node:
-        case {"Fn::GetAtt": [str(logical_id), str(attribute)]} if len(node) == 1:
-            yield logical_id, attribute
-        case {"Fn::GetAtt": str(target)} if len(node) == 1 and "." in target:
-            logical_id, attribute = target.split(".", 1)
-            yield logical_id, attribute
-        case {"Fn::Sub": target} if len(node) == 1:
-            text, local = (target, {}) if isinstance(target, str) else target
-            for name in re.findall(r"\$\{([^!}][^}]*\.[^}]+)\}", text):
-                if name not in local:
-                    logical_id, attribute = name.strip().split(".", 1)
-                    yield logical_id, attribute
-        case dict():
-            for item in node.values():
-                yield from _attribute_references(item)
-        case list():
-            for item in node:
-                yield from _attribute_references(item)
 
 
 def _check_attribute(template: Template, logical_id: str, attribute: str) -> None:

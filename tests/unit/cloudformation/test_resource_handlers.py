@@ -222,12 +222,19 @@ def test_changed_endpoint_settings_are_sent_whole(strict: Account) -> None:
     assert params["S3Settings"]["BucketName"] == "b"
 
 
-def test_a_running_task_refuses_to_change_and_the_update_rolls_back(strict: Account) -> None:
+def test_a_running_task_refuses_to_change_until_it_is_stopped(strict: Account) -> None:
+    """It refuses the rollback just as it refused the update: that goes on once the task is stopped."""
     strict.deploy(DMS)
     text = "Replication Task cannot be modified while it is running"
     strict.cloud.failing["ModifyReplicationTask"] = ServiceError("InvalidResourceStateFault", text)
-    assert strict.deploy(DMS.replace('"rules": []', '"rules": [1]')) == "UPDATE_ROLLBACK_COMPLETE"
+    assert strict.deploy(DMS.replace('"rules": []', '"rules": [1]')) == "UPDATE_ROLLBACK_FAILED"
     assert "InvalidResourceStateFault" in strict.reason("Task", "UPDATE_FAILED")
+    strict.cloud.failing.clear()
+    strict.api.continue_update_rollback({"StackName": "demo"})
+    strict.api.wait("demo")
+    assert strict.status() == "UPDATE_ROLLBACK_COMPLETE"
+    last = [params for name, params in strict.cloud.calls if name == "ModifyReplicationTask"][-1]
+    assert last["TableMappings"] == '{"rules": []}'
 
 
 def test_warehouse_attributes_are_what_the_service_says(strict: Account) -> None:

@@ -63,7 +63,8 @@ def _plain(value: Any) -> Any:
 def test_a_change_set_with_details_reaches_the_client(account: Account) -> None:
     account.deploy(BODY)
     made = account.change_set(BODY.replace("'}}", "', Properties: {BucketName: fresh-one}}}"))
-    got = over_the_wire(account, "DescribeChangeSet", {"ChangeSetName": made["ChangeSetId"]})
+    asked = {"ChangeSetName": made["ChangeSetId"], "IncludePropertyValues": True}
+    got = over_the_wire(account, "DescribeChangeSet", asked)
     change = got["Changes"][0]["ResourceChange"]
     assert (change["Action"], change["Replacement"], change["Scope"]) == ("Modify", "True", ["Properties"])
     assert change["Details"][0]["Target"]["AfterValue"] == "fresh-one"

@@ -27,6 +27,17 @@ def given(**values: str) -> list[dict[str, str]]:
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
 
 
+def fail_once(cloud: Cloud, operation: str) -> None:
+    """The next call of an operation is refused."""
+
+    def refuse(called: str, params: object) -> None:
+        if called == operation:
+            cloud.before = lambda called, params: None
+            raise ServiceError("ValidationException", "not this time")
+
+    cloud.before = refuse
+
+
 def test_create_makes_resources_in_dependency_order_and_tells_each_step(
     account: Account, cloud: Cloud
 ) -> None:
@@ -132,7 +143,7 @@ def test_a_failed_update_restores_the_previous_properties(account: Account, clou
 def test_a_replacement_is_undone_by_a_rollback(account: Account, cloud: Cloud) -> None:
     account.deploy(TWO)
     old = account.physical("Bucket")
-    cloud.failing["PutParameter"] = ServiceError("ValidationException", "no")
+    fail_once(cloud, "PutParameter")
     named = TWO.replace("AWS::S3::Bucket", "AWS::S3::Bucket\n    Properties: {BucketName: fresh-bucket}")
     assert account.deploy(named) == "UPDATE_ROLLBACK_COMPLETE"
     assert account.physical("Bucket") == old

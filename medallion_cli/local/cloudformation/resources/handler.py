@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from medallion_cli.local.cloudformation.faults import Interrupted, ResourceFailure
+from medallion_cli.local.cloudformation.faults import Cancelled, Interrupted, ResourceFailure
 
 Properties = dict[str, Any]
 _POLL_SECONDS = 0.2
@@ -42,6 +42,7 @@ class Request:
     snapshot: bool = False
     stopping: Callable[[], bool] = lambda: False
     created: Callable[[str], None] = lambda identifier: None
+    cancelled: Callable[[], bool] = lambda: False
 
     def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """One API call, values of None left out."""
@@ -64,6 +65,8 @@ class Request:
         while (state := probe()) != ready:
             if self.stopping():
                 raise Interrupted
+            if self.cancelled():
+                raise Cancelled
             if state in failed:
                 raise ResourceFailure(f"{self.logical_id} did not stabilize: it is {state}")
             if time.monotonic() > until:
@@ -84,6 +87,7 @@ class Handler:
     """How one type acts. `find` names a resource that an interrupted create left behind.
 
     `restore` runs at daemon start for services that forget: it must leave an existing resource alone.
+    `read` gives the live values of those properties that the service tells, for drift.
     """
 
     create: Callable[[Request], Made]
@@ -91,6 +95,7 @@ class Handler:
     delete: Callable[[Request], None]
     find: Callable[[Request], str | None] = lambda request: request.name
     restore: Callable[[Request], None] | None = None
+    read: Callable[[Request], Properties] | None = None
 
 
 def flatten(prefix: str, value: Mapping[str, Any]) -> dict[str, Any]:
