@@ -50,7 +50,7 @@ def parameters(
     """The parameters that a stack's template declares; MedallionError when one has no value."""
     declared = declared_parameters(package.templates[stack])
     values = {
-        **_environment(settings),
+        **environment_parameters(settings),
         **settings.parameters,
         **found,
         **package.parameters,
@@ -64,7 +64,8 @@ def parameters(
     return {name: value for name, value in values.items() if name in declared}
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment_parameters(settings: Settings) -> dict[str, str]:
+    """What an environment's settings say to every template that asks."""
     return {
         "Prefix": str(settings.prefix),
         "Environment": settings.env,
