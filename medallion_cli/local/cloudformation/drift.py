@@ -10,6 +10,7 @@ from typing import Any
 
 from medallion_cli.local.cloudformation.faults import ResourceFailure, ValidationError
 from medallion_cli.local.cloudformation.resource_steps import Steps
+from medallion_cli.local.cloudformation.schemas import resource_schema
 from medallion_cli.local.cloudformation.shapes import given, moment
 from medallion_cli.local.cloudformation.stack import Resource, Stack, now
 from medallion_cli.local.protocol import ServiceError
@@ -58,10 +59,17 @@ class Drift:
             return _found(resource, "NOT_CHECKED")
         wanted, live = read
         if live is None:
-            return _found(resource, "DELETED", wanted)
+            return _found(resource, "DELETED", _shown(resource))
         told = _same_members(wanted, live)
         differences = list(_differences(told, live, ""))
         return _found(resource, "MODIFIED" if differences else "IN_SYNC", told, live, differences)
+
+
+def _shown(resource: Resource) -> dict[str, Any]:
+    """Its properties without those that no service gives back, which passwords are among."""
+    schema = resource_schema(resource.type_name)
+    hidden = {path.split(".")[0] for path in schema.write_only} if schema else set()
+    return {name: value for name, value in resource.properties.items() if name not in hidden}
 
 
 def _summary(found: list[dict[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from medallion_cli.local.cloudformation.dynamic import resolve_dynamic
 from medallion_cli.local.cloudformation.faults import Fault, Interrupted, ResourceFailure
+from medallion_cli.local.cloudformation.properties import coerce
 from medallion_cli.local.cloudformation.resources.handler import (
     Cloud,
     Handler,
@@ -81,7 +82,7 @@ class Steps:
             return None
         request = self._request(stack, resource)
         try:
-            return request.properties, read(request)
+            return request.properties, _typed(resource.type_name, read(request))
         except ServiceError as error:
             if is_missing(error):
                 return request.properties, None
@@ -114,6 +115,13 @@ class Steps:
             stopping=self.stopping,
             created=created,
         )
+
+
+def _typed(type_name: str, live: Properties) -> Properties:
+    """Live values in the types of their properties: services say 20 where the template says "20"."""
+    schema = resource_schema(type_name)
+    found: Properties = coerce(live, schema.document, schema) if schema else live
+    return found
 
 
 def _accept(resource: Resource, made: Made) -> None:

@@ -27,34 +27,34 @@ class Logs(Service):
 
     def create_log_group(self, params: dict[str, Any]) -> dict[str, Any]:
         """A folder and its record."""
-        groups = self._groups()
-        if params["logGroupName"] in groups:
-            raise ServiceError("ResourceAlreadyExistsException", "The specified log group already exists")
-        groups[params["logGroupName"]] = {"retention": None}
-        self.runtime.store.save("logs", groups)
+        with self.runtime.store.changing("logs", {}) as groups:
+            if params["logGroupName"] in groups:
+                raise ServiceError("ResourceAlreadyExistsException", "The specified log group already exists")
+            groups[params["logGroupName"]] = {"retention": None, "kms": params.get("kmsKeyId")}
         self._folder(params["logGroupName"]).mkdir(parents=True, exist_ok=True)
         return {}
 
     def delete_log_group(self, params: dict[str, Any]) -> dict[str, Any]:
         """Forgets the group; its files stay for reading."""
-        groups = self._groups()
-        if groups.pop(params["logGroupName"], None) is None:
-            raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
-        self.runtime.store.save("logs", groups)
+        with self.runtime.store.changing("logs", {}) as groups:
+            if groups.pop(params["logGroupName"], None) is None:
+                raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
         return {}
 
     def put_retention_policy(self, params: dict[str, Any]) -> dict[str, Any]:
         """Kept, not enforced on one machine."""
-        groups = self._groups()
-        groups.setdefault(params["logGroupName"], {})["retention"] = params["retentionInDays"]
-        self.runtime.store.save("logs", groups)
+        with self.runtime.store.changing("logs", {}) as groups:
+            groups.setdefault(params["logGroupName"], {})["retention"] = params["retentionInDays"]
         return {}
 
     def describe_log_groups(self, params: dict[str, Any]) -> dict[str, Any]:
         """Groups by prefix."""
         prefix = params.get("logGroupNamePrefix", "")
-        found = sorted(name for name in self._groups() if name.startswith(prefix))
-        return {"logGroups": [{"logGroupName": n, "arn": self._arn(n)} for n in found]}
+        return {
+            "logGroups": [
+                self._shown(*item) for item in sorted(self._groups().items()) if item[0].startswith(prefix)
+            ]
+        }
 
     def describe_log_streams(self, params: dict[str, Any]) -> dict[str, Any]:
         """Streams of a group, newest last."""
@@ -86,6 +86,11 @@ class Logs(Service):
     def _groups(self) -> dict[str, Any]:
         groups: dict[str, Any] = self.runtime.store.load("logs", {})
         return groups
+
+    def _shown(self, name: str, group: dict[str, Any]) -> dict[str, Any]:
+        told = {"retentionInDays": group.get("retention"), "kmsKeyId": group.get("kms")}
+        known = {key: value for key, value in told.items() if value is not None}
+        return {"logGroupName": name, "arn": self._arn(name), **known}
 
     def _folder(self, group: str) -> Path:
         if ".." in group:

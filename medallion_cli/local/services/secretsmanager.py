@@ -55,6 +55,7 @@ class SecretsManager(Service):
         """Description and, when given, a new current version."""
         secret = self._existing(params["SecretId"])
         secret["description"] = params.get("Description", secret["description"])
+        secret["kms"] = params.get("KmsKeyId", secret["kms"])
         return self._write(secret, params.get("SecretString"))
 
     def get_secret_value(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -102,6 +103,13 @@ class SecretsManager(Service):
         secret = self._existing(params["SecretId"])
         tags = {t["Key"]: t for t in [*secret["tags"], *params["Tags"]]}
         secret["tags"] = list(tags.values())
+        self.runtime.store.save(_document(secret["name"]), secret)
+        return {}
+
+    def untag_resource(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Takes tags away."""
+        secret = self._existing(params["SecretId"])
+        secret["tags"] = [tag for tag in secret["tags"] if tag["Key"] not in params["TagKeys"]]
         self.runtime.store.save(_document(secret["name"]), secret)
         return {}
 

@@ -96,8 +96,53 @@ def recreated(create: Callable[[Request], Made]) -> Callable[[Request], None]:
 
 def tag_map(request: Request) -> dict[str, str]:
     """Tags as a map, whichever of CloudFormation's two forms the type uses."""
-    tags = request.properties.get("Tags", {})
+    return _as_map(request.properties.get("Tags", {}))
+
+
+def _as_map(tags: Any) -> dict[str, str]:
     return dict(tags) if isinstance(tags, Mapping) else {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def retagged(request: Request) -> tuple[dict[str, str], list[str]]:
+    """(tags to set, keys to take away) of an update."""
+    new, old = tag_map(request), _as_map(request.before.get("Tags", {}))
+    fresh = {key: value for key, value in new.items() if old.get(key) != value}
+    return fresh, [key for key in old if key not in new]
+
+
+def told(
+    expected: Mapping[str, Any], answer: Mapping[str, Any], renamed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The live values of those expected properties that an answer of the service tells; tags are not.
+
+    `renamed` maps properties to the answer's members where more than the case differs.
+    """
+    members = {name.lower(): value for name, value in answer.items()}
+    found: dict[str, Any] = {}
+    for name, value in expected.items():
+        member = (renamed or {}).get(name, name).lower()
+        if name != "Tags" and member in members:
+            found[name] = _told(value, members[member])
+    return found
+
+
+def _told(expected: Any, live: Any) -> Any:
+    """A live value as the template writes it: the expected one when both mean the same."""
+    match expected, live:
+        case Mapping(), Mapping():
+            return told(expected, live)
+        case list(), list() if len(expected) == len(live):
+            return [_told(item, other) for item, other in zip(expected, live, strict=True)]
+        case str(), str() if expected.lower() == live.lower() or _same_json(expected, live):
+            return expected
+    return live
+
+
+def _same_json(left: str, right: str) -> bool:
+    try:
+        return bool(left.lstrip().startswith(("{", "[")) and json.loads(left) == json.loads(right))
+    except ValueError:
+        return False
 
 
 def optional(request: Request, service: str, operation: str, params: Mapping[str, Any]) -> None:

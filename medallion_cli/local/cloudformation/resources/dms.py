@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from medallion_cli.local.cloudformation.resources.api import arguments, changed, generated
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, is_missing
+from medallion_cli.local.cloudformation.resources.api import arguments, changed, generated, retagged, told
+from medallion_cli.local.cloudformation.resources.handler import (
+    Handler,
+    Made,
+    Properties,
+    Request,
+    is_missing,
+)
 from medallion_cli.local.protocol import ServiceError
 
 _UNSENT: Final = frozenset(
@@ -70,6 +76,49 @@ def _instance_ready(request: Request, arn: str) -> Made:
     return Made(arn, {"ReplicationInstanceArn": arn, names[0]: private, names[1]: public})
 
 
+def _only(found: list[dict[str, Any]]) -> dict[str, Any]:
+    if not found:
+        raise ServiceError("ResourceNotFoundFault", "no such resource")
+    return found[0]
+
+
+def _tag(request: Request) -> None:
+    fresh, gone = retagged(request)
+    if fresh:
+        tags = [{"Key": key, "Value": value} for key, value in fresh.items()]
+        request.call("dms", "AddTagsToResource", ResourceArn=request.physical_id, Tags=tags)
+    if gone:
+        request.call("dms", "RemoveTagsFromResource", ResourceArn=request.physical_id, TagKeys=gone)
+
+
+def _read_instance(request: Request) -> Properties:
+    found = _only(_instances(request, request.physical_id))
+    group = found.get("ReplicationSubnetGroup") or {}
+    return told(request.properties, {**found, **group})
+
+
+def _read_group(request: Request) -> Properties:
+    found = _only(
+        _described(
+            request,
+            "DescribeReplicationSubnetGroups",
+            "replication-subnet-group-id",
+            request.physical_id,
+        )
+    )
+    subnets = [item["SubnetIdentifier"] for item in found["Subnets"]]
+    return told(request.properties, {**found, "SubnetIds": subnets})
+
+
+def _read_endpoint(request: Request) -> Properties:
+    found = _described(request, "DescribeEndpoints", "endpoint-arn", request.physical_id)
+    return told(request.properties, _only(found))
+
+
+def _read_task(request: Request) -> Properties:
+    return told(request.properties, _only(_tasks(request, request.physical_id)))
+
+
 def _state(found: list[dict[str, Any]], member: str) -> str:
     return str(found[0].get(member, "")) if found else "deleted"
 
@@ -79,6 +128,7 @@ def _update_instance(request: Request) -> Made:
     if params:
         params |= {"ReplicationInstanceArn": request.physical_id, "ApplyImmediately": True}
         request.call("dms", "ModifyReplicationInstance", **params)
+    _tag(request)
     return _instance_ready(request, request.physical_id)
 
 
@@ -138,8 +188,12 @@ def _endpoint(found: dict[str, Any]) -> Made:
 
 
 def _update_endpoint(request: Request) -> Made:
-    params = arguments("dms", "ModifyEndpoint", request.properties, unsent=_UNSENT)
-    made = request.call("dms", "ModifyEndpoint", **params | {"EndpointArn": request.physical_id})
+    """Settings are sent whole; tags alone are another call, which a running task does not refuse."""
+    made: dict[str, Any] = {}
+    if changed(request).keys() - {"Tags"}:
+        params = arguments("dms", "ModifyEndpoint", request.properties, unsent=_UNSENT)
+        made = request.call("dms", "ModifyEndpoint", **params | {"EndpointArn": request.physical_id})
+    _tag(request)
     return _endpoint({"EndpointArn": request.physical_id} | made.get("Endpoint", {}))
 
 
@@ -186,13 +240,15 @@ def _update_task(request: Request) -> Made:
         "CdcStopPosition",
     )
     given = {name: value for name, value in request.properties.items() if name in names}
-    if changed(request):
+    _tag(request)
+    if changed(request).keys() - {"Tags"}:
         params = arguments("dms", "ModifyReplicationTask", given)
         request.call("dms", "ModifyReplicationTask", **params | {"ReplicationTaskArn": request.physical_id})
-    settled = ("ready", "stopped", "failed")
-    request.wait(
-        lambda: "settled" if _task_state(request, request.physical_id) in settled else "modifying", "settled"
-    )
+        settled = ("ready", "stopped", "failed")
+        request.wait(
+            lambda: "settled" if _task_state(request, request.physical_id) in settled else "modifying",
+            "settled",
+        )
     return _task(request.physical_id)
 
 
@@ -209,9 +265,15 @@ def _find_task(request: Request) -> str | None:
 
 HANDLERS = {
     "AWS::DMS::ReplicationInstance": Handler(
-        _create_instance, _update_instance, _delete_instance, find=_find_instance
+        _create_instance, _update_instance, _delete_instance, find=_find_instance, read=_read_instance
     ),
-    "AWS::DMS::ReplicationSubnetGroup": Handler(_create_group, _update_group, _delete_group, find=_group),
-    "AWS::DMS::Endpoint": Handler(_create_endpoint, _update_endpoint, _delete_endpoint, find=_find_endpoint),
-    "AWS::DMS::ReplicationTask": Handler(_create_task, _update_task, _delete_task, find=_find_task),
+    "AWS::DMS::ReplicationSubnetGroup": Handler(
+        _create_group, _update_group, _delete_group, find=_group, read=_read_group
+    ),
+    "AWS::DMS::Endpoint": Handler(
+        _create_endpoint, _update_endpoint, _delete_endpoint, find=_find_endpoint, read=_read_endpoint
+    ),
+    "AWS::DMS::ReplicationTask": Handler(
+        _create_task, _update_task, _delete_task, find=_find_task, read=_read_task
+    ),
 }

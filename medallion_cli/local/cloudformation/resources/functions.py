@@ -12,9 +12,10 @@ from medallion_cli.local.cloudformation.resources.api import (
     generated,
     recreated,
     tag_map,
+    told,
     without,
 )
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request
+from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Properties, Request
 
 _UNSENT: Final = frozenset(
     [
@@ -77,4 +78,9 @@ def _delete(request: Request) -> None:
     request.call("lambda", "DeleteFunction", FunctionName=request.physical_id)
 
 
-HANDLERS = {"AWS::Lambda::Function": Handler(_create, _update, _delete, _name, recreated(_create))}
+def _read(request: Request) -> Properties:
+    found = request.call("lambda", "GetFunctionConfiguration", FunctionName=request.physical_id)
+    return told(request.properties, found)
+
+
+HANDLERS = {"AWS::Lambda::Function": Handler(_create, _update, _delete, _name, recreated(_create), _read)}

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from medallion_cli.local.cloudformation.resources.api import arguments, generated, recreated, tag_map, without
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request
+from medallion_cli.local.cloudformation.resources.api import (
+    arguments,
+    generated,
+    recreated,
+    retagged,
+    tag_map,
+    told,
+    without,
+)
+from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Properties, Request
 
 
 def _database(request: Request) -> str:
@@ -29,6 +37,11 @@ def _update_database(request: Request) -> Made:
     return Made(_database(request))
 
 
+def _read_database(request: Request) -> Properties:
+    found = request.call("glue", "GetDatabase", Name=request.physical_id)["Database"]
+    return told(request.properties, {"DatabaseInput": found})
+
+
 def _delete_database(request: Request) -> None:
     request.call("glue", "DeleteDatabase", Name=request.physical_id)
 
@@ -47,7 +60,20 @@ def _create_job(request: Request) -> Made:
 def _update_job(request: Request) -> Made:
     update = arguments("glue", "CreateJob", without(request.properties, "Name", "Tags"))
     request.call("glue", "UpdateJob", JobName=_job(request), JobUpdate=update)
+    _tag(request, request.arn("glue", f"job/{_job(request)}"))
     return Made(_job(request))
+
+
+def _tag(request: Request, arn: str) -> None:
+    fresh, gone = retagged(request)
+    if fresh:
+        request.call("glue", "TagResource", ResourceArn=arn, TagsToAdd=fresh)
+    if gone:
+        request.call("glue", "UntagResource", ResourceArn=arn, TagsToRemove=gone)
+
+
+def _read_job(request: Request) -> Properties:
+    return told(request.properties, request.call("glue", "GetJob", JobName=request.physical_id)["Job"])
 
 
 def _delete_job(request: Request) -> None:
@@ -56,7 +82,12 @@ def _delete_job(request: Request) -> None:
 
 HANDLERS = {
     "AWS::Glue::Database": Handler(
-        _create_database, _update_database, _delete_database, _database, recreated(_create_database)
+        _create_database,
+        _update_database,
+        _delete_database,
+        _database,
+        recreated(_create_database),
+        _read_database,
     ),
-    "AWS::Glue::Job": Handler(_create_job, _update_job, _delete_job, _job, recreated(_create_job)),
+    "AWS::Glue::Job": Handler(_create_job, _update_job, _delete_job, _job, recreated(_create_job), _read_job),
 }

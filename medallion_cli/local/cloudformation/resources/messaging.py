@@ -10,9 +10,11 @@ from medallion_cli.local.cloudformation.resources.api import (
     optional,
     recreated,
     tag_map,
+    told,
     without,
 )
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request
+from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Properties, Request
+from medallion_cli.local.protocol import ServiceError
 
 _TOPIC_ATTRIBUTES = (
     "DisplayName",
@@ -69,6 +71,11 @@ def _update_topic(request: Request) -> Made:
     return _made_topic(request)
 
 
+def _read_topic(request: Request) -> Properties:
+    found = request.call("sns", "GetTopicAttributes", TopicArn=request.physical_id)["Attributes"]
+    return told(request.properties, {"TopicName": request.physical_id.rsplit(":", 1)[-1], **found})
+
+
 def _delete_topic(request: Request) -> None:
     request.call("sns", "DeleteTopic", TopicArn=request.physical_id)
 
@@ -90,6 +97,11 @@ def _create_parameter(request: Request) -> Made:
 
 def _update_parameter(request: Request) -> Made:
     return _put(request, overwrite=True)
+
+
+def _read_parameter(request: Request) -> Properties:
+    found = request.call("ssm", "GetParameter", Name=request.physical_id)["Parameter"]
+    return told(request.properties, found)
 
 
 def _delete_parameter(request: Request) -> None:
@@ -119,16 +131,32 @@ def _retain(request: Request) -> Made:
     return Made(_group(request), {"Arn": request.arn("logs", f"log-group:{_group(request)}:*")})
 
 
+def _read_group(request: Request) -> Properties:
+    name = request.physical_id
+    found = request.call("logs", "DescribeLogGroups", logGroupNamePrefix=name)["logGroups"]
+    for group in found:
+        if group["logGroupName"] == name:
+            return told(request.properties, group)
+    raise ServiceError("ResourceNotFoundException", f"The log group {name} does not exist.")
+
+
 def _delete_group(request: Request) -> None:
     request.call("logs", "DeleteLogGroup", logGroupName=request.physical_id)
 
 
 HANDLERS = {
     "AWS::SNS::Topic": Handler(
-        _create_topic, _update_topic, _delete_topic, _topic_arn, recreated(_create_topic)
+        _create_topic, _update_topic, _delete_topic, _topic_arn, recreated(_create_topic), _read_topic
     ),
     "AWS::SSM::Parameter": Handler(
-        _create_parameter, _update_parameter, _delete_parameter, _parameter, recreated(_create_parameter)
+        _create_parameter,
+        _update_parameter,
+        _delete_parameter,
+        _parameter,
+        recreated(_create_parameter),
+        _read_parameter,
     ),
-    "AWS::Logs::LogGroup": Handler(_create_group, _retain, _delete_group, _group, recreated(_create_group)),
+    "AWS::Logs::LogGroup": Handler(
+        _create_group, _retain, _delete_group, _group, recreated(_create_group), _read_group
+    ),
 }

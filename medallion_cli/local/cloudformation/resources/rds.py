@@ -6,8 +6,21 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from medallion_cli.local.cloudformation.faults import ResourceFailure
-from medallion_cli.local.cloudformation.resources.api import arguments, changed, generated, without
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, is_missing
+from medallion_cli.local.cloudformation.resources.api import (
+    arguments,
+    changed,
+    generated,
+    retagged,
+    told,
+    without,
+)
+from medallion_cli.local.cloudformation.resources.handler import (
+    Handler,
+    Made,
+    Properties,
+    Request,
+    is_missing,
+)
 from medallion_cli.local.protocol import ServiceError
 
 _MODIFIED: Final = {"VPCSecurityGroups": "VpcSecurityGroupIds", "Port": "DBPortNumber"}
@@ -94,7 +107,50 @@ def _update(request: Request) -> Made:
         request.call(
             "rds", "ModifyDBInstance", DBInstanceIdentifier=_name(request), ApplyImmediately=True, **params
         )
+    _tag(request, request.arn("rds", f"db:{_name(request)}"))
     return _available(request)
+
+
+def _tag(request: Request, arn: str) -> None:
+    fresh, gone = retagged(request)
+    if fresh:
+        tags = [{"Key": key, "Value": value} for key, value in fresh.items()]
+        request.call("rds", "AddTagsToResource", ResourceName=arn, Tags=tags)
+    if gone:
+        request.call("rds", "RemoveTagsFromResource", ResourceName=arn, TagKeys=gone)
+
+
+def _read(request: Request) -> Properties:
+    """Names of groups stand deeper in RDS's answer; the master user comes from a secret and is left out."""
+    found = _describe(request)
+    groups = found.get("DBParameterGroups", [])
+    facts = {
+        **without(found, "MasterUsername", "DBSubnetGroup"),
+        "VPCSecurityGroups": [item["VpcSecurityGroupId"] for item in found.get("VpcSecurityGroups", [])],
+        "DBSubnetGroupName": found.get("DBSubnetGroup", {}).get("DBSubnetGroupName"),
+    }
+    if groups:
+        facts["DBParameterGroupName"] = groups[0]["DBParameterGroupName"]
+    return told(request.properties, {name: value for name, value in facts.items() if value is not None})
+
+
+def _read_parameter_group(request: Request) -> Properties:
+    name = request.physical_id
+    (group,) = request.call("rds", "DescribeDBParameterGroups", DBParameterGroupName=name)[
+        "DBParameterGroups"
+    ]
+    found = request.call("rds", "DescribeDBParameters", DBParameterGroupName=name, Source="user")
+    values = {item["ParameterName"]: item.get("ParameterValue") for item in found["Parameters"]}
+    facts = {"Family": group["DBParameterGroupFamily"], "Description": group["Description"]}
+    return told(request.properties, facts) | {"Parameters": values}
+
+
+def _read_subnet_group(request: Request) -> Properties:
+    (found,) = request.call("rds", "DescribeDBSubnetGroups", DBSubnetGroupName=request.physical_id)[
+        "DBSubnetGroups"
+    ]
+    subnets = [item["SubnetIdentifier"] for item in found["Subnets"]]
+    return told(request.properties, {**found, "SubnetIds": subnets})
 
 
 def _delete(request: Request) -> None:
@@ -175,11 +231,19 @@ def _delete_subnet_group(request: Request) -> None:
 
 
 HANDLERS = {
-    "AWS::RDS::DBInstance": Handler(_create, _update, _delete, find=_name),
+    "AWS::RDS::DBInstance": Handler(_create, _update, _delete, find=_name, read=_read),
     "AWS::RDS::DBParameterGroup": Handler(
-        _create_parameter_group, _set_parameters, _delete_parameter_group, find=_group_name
+        _create_parameter_group,
+        _set_parameters,
+        _delete_parameter_group,
+        find=_group_name,
+        read=_read_parameter_group,
     ),
     "AWS::RDS::DBSubnetGroup": Handler(
-        _create_subnet_group, _update_subnet_group, _delete_subnet_group, find=_group_name
+        _create_subnet_group,
+        _update_subnet_group,
+        _delete_subnet_group,
+        find=_group_name,
+        read=_read_subnet_group,
     ),
 }

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from medallion_cli.local.cloudformation.resources.api import arguments, changed
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, flatten, is_missing
+from medallion_cli.local.cloudformation.resources.api import arguments, changed, retagged, told
+from medallion_cli.local.cloudformation.resources.handler import (
+    Handler,
+    Made,
+    Properties,
+    Request,
+    flatten,
+    is_missing,
+)
 from medallion_cli.local.protocol import ServiceError
 
 _API: Final = "redshift-serverless"
@@ -55,6 +62,7 @@ def _namespace_ready(request: Request) -> Made:
 
 def _update_namespace(request: Request) -> Made:
     _update(request, "UpdateNamespace", {"namespaceName": _namespace(request)})
+    _tag(request, _read_namespace(request).get("namespaceArn"))
     return _namespace_ready(request)
 
 
@@ -62,6 +70,25 @@ def _update(request: Request, operation: str, name: dict[str, str]) -> None:
     params = arguments(_API, operation, changed(request), unsent=_UNSENT)
     if params:
         request.call(_API, operation, **params | name)
+
+
+def _tag(request: Request, arn: str | None) -> None:
+    fresh, gone = retagged(request)
+    if fresh:
+        tags = [{"key": key, "value": value} for key, value in fresh.items()]
+        request.call(_API, "TagResource", resourceArn=arn, tags=tags)
+    if gone:
+        request.call(_API, "UntagResource", resourceArn=arn, tagKeys=gone)
+
+
+def _namespace_told(request: Request) -> Properties:
+    """What is secret of it (the administrator, by a dynamic reference) is not compared."""
+    live = told(request.properties, _read_namespace(request))
+    return {name: value for name, value in live.items() if not name.startswith("Admin")}
+
+
+def _workgroup_told(request: Request) -> Properties:
+    return told(request.properties, _read_workgroup(request))
 
 
 def _delete_namespace(request: Request) -> None:
@@ -101,6 +128,7 @@ def _workgroup_ready(request: Request) -> Made:
 
 def _update_workgroup(request: Request) -> Made:
     _update(request, "UpdateWorkgroup", {"workgroupName": _workgroup(request)})
+    _tag(request, _read_workgroup(request).get("workgroupArn"))
     return _workgroup_ready(request)
 
 
@@ -111,9 +139,9 @@ def _delete_workgroup(request: Request) -> None:
 
 HANDLERS = {
     "AWS::RedshiftServerless::Namespace": Handler(
-        _create_namespace, _update_namespace, _delete_namespace, _namespace
+        _create_namespace, _update_namespace, _delete_namespace, _namespace, read=_namespace_told
     ),
     "AWS::RedshiftServerless::Workgroup": Handler(
-        _create_workgroup, _update_workgroup, _delete_workgroup, _workgroup
+        _create_workgroup, _update_workgroup, _delete_workgroup, _workgroup, read=_workgroup_told
     ),
 }

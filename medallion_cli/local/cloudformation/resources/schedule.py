@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from medallion_cli.local.cloudformation.resources.api import arguments, generated, recreated, tag_map
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request
+from medallion_cli.local.cloudformation.resources.api import arguments, generated, recreated, tag_map, told
+from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Properties, Request
 
 
 def _name(request: Request) -> str:
@@ -36,6 +36,11 @@ def _delete(request: Request) -> None:
     request.call("scheduler", "DeleteSchedule", Name=request.physical_id, GroupName=_group(request))
 
 
+def _read(request: Request) -> Properties:
+    found = request.call("scheduler", "GetSchedule", Name=request.physical_id, GroupName=_group(request))
+    return told(request.properties, found)
+
+
 def _create_group(request: Request) -> Made:
     tags = [{"Key": key, "Value": value} for key, value in tag_map(request).items()]
     request.call("scheduler", "CreateScheduleGroup", Name=_name(request), Tags=tags or None)
@@ -51,9 +56,14 @@ def _delete_group(request: Request) -> None:
     request.call("scheduler", "DeleteScheduleGroup", Name=request.physical_id)
 
 
+def _read_group(request: Request) -> Properties:
+    found = request.call("scheduler", "GetScheduleGroup", Name=request.physical_id)
+    return told(request.properties, found)
+
+
 HANDLERS = {
-    "AWS::Scheduler::Schedule": Handler(_create, _update, _delete, _name, recreated(_create)),
+    "AWS::Scheduler::Schedule": Handler(_create, _update, _delete, _name, recreated(_create), _read),
     "AWS::Scheduler::ScheduleGroup": Handler(
-        _create_group, _made_group, _delete_group, _name, recreated(_create_group)
+        _create_group, _made_group, _delete_group, _name, recreated(_create_group), _read_group
     ),
 }

@@ -6,8 +6,14 @@ import json
 from typing import Any
 
 from medallion_cli.local.cloudformation.faults import ResourceFailure
-from medallion_cli.local.cloudformation.resources.api import changed
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, is_missing
+from medallion_cli.local.cloudformation.resources.api import changed, retagged, told
+from medallion_cli.local.cloudformation.resources.handler import (
+    Handler,
+    Made,
+    Properties,
+    Request,
+    is_missing,
+)
 from medallion_cli.local.protocol import ServiceError
 
 _NOT_LIMITS = ("SecretStringTemplate", "GenerateStringKey")
@@ -70,7 +76,19 @@ def _update(request: Request) -> Made:
         KmsKeyId=new.get("KmsKeyId"),
         SecretString=value,
     )
+    fresh, gone = retagged(request)
+    if fresh:
+        tags = [{"Key": key, "Value": item} for key, item in fresh.items()]
+        request.call("secretsmanager", "TagResource", SecretId=request.physical_id, Tags=tags)
+    if gone:
+        request.call("secretsmanager", "UntagResource", SecretId=request.physical_id, TagKeys=gone)
     return _made(request.physical_id)
+
+
+def _read(request: Request) -> Properties:
+    """Never a value: that is nobody's to compare."""
+    found = request.call("secretsmanager", "DescribeSecret", SecretId=request.physical_id)
+    return told(request.properties, found)
 
 
 def _delete(request: Request) -> None:
@@ -113,6 +131,6 @@ def _connection(request: Request) -> dict[str, Any]:
 
 
 HANDLERS = {
-    "AWS::SecretsManager::Secret": Handler(_create, _update, _delete, find=_find),
+    "AWS::SecretsManager::Secret": Handler(_create, _update, _delete, find=_find, read=_read),
     "AWS::SecretsManager::SecretTargetAttachment": Handler(_attach, _attach, lambda request: None),
 }

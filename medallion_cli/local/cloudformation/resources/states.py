@@ -7,8 +7,14 @@ import re
 from typing import Any
 
 from medallion_cli.local.cloudformation.faults import ResourceFailure
-from medallion_cli.local.cloudformation.resources.api import arguments, generated, recreated, without
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request
+from medallion_cli.local.cloudformation.resources.api import (
+    arguments,
+    generated,
+    recreated,
+    told,
+    without,
+)
+from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Properties, Request
 
 _DEFINITIONS = ("Definition", "DefinitionString", "DefinitionS3Location", "DefinitionSubstitutions")
 _RENAMED = {"StateMachineName": "name", "StateMachineType": "type"}
@@ -75,4 +81,16 @@ def _delete(request: Request) -> None:
     request.call(_API, "DeleteStateMachine", stateMachineArn=request.physical_id)
 
 
-HANDLERS = {"AWS::StepFunctions::StateMachine": Handler(_create, _update, _delete, _arn, recreated(_create))}
+def _read(request: Request) -> Properties:
+    """The definition as the template has it when the live one is what its substitutions make of it."""
+    found = request.call(_API, "DescribeStateMachine", stateMachineArn=request.physical_id)
+    live = told(request.properties, found, renamed=_RENAMED)
+    if "DefinitionString" in request.properties:
+        same = json.loads(found["definition"]) == json.loads(_definition(request))
+        live["DefinitionString"] = request.properties["DefinitionString"] if same else found["definition"]
+    return live
+
+
+HANDLERS = {
+    "AWS::StepFunctions::StateMachine": Handler(_create, _update, _delete, _arn, recreated(_create), _read)
+}

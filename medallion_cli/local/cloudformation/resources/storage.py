@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from medallion_cli.local.cloudformation.resources.api import generated, recreated
-from medallion_cli.local.cloudformation.resources.handler import Handler, Made, Request, is_missing
+from medallion_cli.local.cloudformation.resources.api import generated, recreated, told
+from medallion_cli.local.cloudformation.resources.handler import (
+    Handler,
+    Made,
+    Properties,
+    Request,
+    is_missing,
+)
 from medallion_cli.local.protocol import ServiceError
 
 
@@ -48,4 +54,10 @@ def _delete(request: Request) -> None:
     request.call("s3", "DeleteBucket", Bucket=request.physical_id)
 
 
-HANDLERS = {"AWS::S3::Bucket": Handler(_create, _made, _delete, find=_name, restore=recreated(_create))}
+def _read(request: Request) -> Properties:
+    """Only that it is there: encryption, lifecycle and access are inert locally."""
+    request.call("s3", "HeadBucket", Bucket=request.physical_id)
+    return told(request.properties, {"BucketName": request.physical_id})
+
+
+HANDLERS = {"AWS::S3::Bucket": Handler(_create, _made, _delete, _name, recreated(_create), _read)}
