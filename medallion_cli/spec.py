@@ -77,9 +77,9 @@ class Model:
 
     @cached_property
     def select_hash(self) -> str:
-        """Changes when the model has to be evaluated in full: its SELECT, columns, key or inputs differ."""
+        """Changes when the model has to be evaluated in full: its SELECT, columns, key, inputs or lookups differ."""
         facts: list[object] = [self.kind, self.select, self.key, [(c.name, c.redshift) for c in self.columns]]
-        facts += [[(i.table, i.touches) for i in self.inputs], [(k.column, k.as_of) for k in self.lookups]]
+        facts += [[(i.table, i.touches) for i in self.inputs], [vars(lookup) for lookup in self.lookups]]
         return _digest(facts)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from medallion_cli.assets import Assets
 from medallion_cli.ddl import Column, parse_tables, redshift_to_spark
 from medallion_cli.errors import UsageError
-from medallion_cli.spec import Pipeline, load_pipeline, sql_list
+from medallion_cli.spec import Lookup, Model, Pipeline, load_pipeline, sql_list
 
 SAKILA = Path(__file__).parents[1] / "projects" / "sakila"
 
@@ -79,3 +80,20 @@ def test_a_list_becomes_sql_literals() -> None:
 def test_ddl_that_is_not_sql_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"x\.sql"):
         parse_tables("CREATE TABLE (", "mysql", "x.sql")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"dimension": "dim_other"},
+        {"on": {"film_id": "other_id"}},
+        {"as_of": "other_date"},
+        {"column": "other_sk"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_changed_lookup_has_its_fact_evaluated_in_full(changed: dict[str, object]) -> None:
+    lookup = Lookup("film_sk", "dim_film", {"film_id": "film_id"}, "payment_date")
+    model = Model("fact", "upsert", ("id",), "SELECT 1", (), (), (lookup,))
+    other = replace(model, lookups=(replace(lookup, **changed),))  # type: ignore[arg-type]
+    assert other.select_hash != model.select_hash
