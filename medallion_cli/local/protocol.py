@@ -53,16 +53,17 @@ JSON_SERVICES = (
     "secretsmanager",
     "ssm",
     "logs",
+    "kms",
 )
-QUERY_SERVICES = ("cloudformation", "rds", "sns", "sts")
-REST_SERVICES = ("lambda", "scheduler")
-SIGNING_NAMES = {"states": "stepfunctions"}
+# where a signature names a service otherwise than its client does
+SIGNING_NAMES = {"states": "stepfunctions", "servicequotas": "service-quotas", "monitoring": "cloudwatch"}
 
 
 def service_of(headers: Any) -> str | None:
     """The service that a request is for: by its JSON target, else by the scope it was signed for."""
-    if target := headers.get("X-Amz-Target"):
-        return _targets().get(target.rpartition(".")[0])
+    target = _targets().get(headers.get("X-Amz-Target", "").rpartition(".")[0])
+    if target is not None:
+        return target
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers.get("Authorization", ""))
     name = scope.group(1) if scope else "s3"
     return SIGNING_NAMES.get(name, name)
@@ -192,14 +193,30 @@ def serialise(
     return response["status_code"], dict(response["headers"]), response["body"]
 
 
+def absent(service: str) -> tuple[int, dict[str, str], Any]:
+    """The answer of a service that is not here, in its own protocol: 501 NotImplemented, which nobody retries."""
+    from botocore.exceptions import DataNotFoundError, UnknownServiceError
+
+    message = f"{service} is not available locally: the embedded AWS has no {service}"
+    error = ServiceError("NotImplemented", message, 501)
+    try:
+        return _error(service_model(service), error)
+    except (DataNotFoundError, UnknownServiceError):
+        return 501, {"Content-Type": "text/plain"}, message
+
+
 def _error(model: Any, error: ServiceError) -> tuple[int, dict[str, str], str]:
     import json
     from xml.sax.saxutils import escape
 
-    if str(model.protocol) in ("json", "rest-json"):
+    if str(model.protocol) not in ("query", "ec2", "rest-xml"):
         body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message})
         kind = "application/x-amz-json-1.1" if model.protocol == "json" else "application/json"
         return error.status, {"Content-Type": kind, "x-amzn-ErrorType": error.code}, body
+    if model.protocol == "ec2":
+        inner = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        xml = f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>{uuid.uuid4()}</RequestID></Response>"
+        return error.status, {"Content-Type": "text/xml"}, xml
     xml = (
         f"<ErrorResponse><Error><Type>Sender</Type><Code>{escape(error.code)}</Code>"
         f"<Message>{escape(error.message)}</Message></Error><RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"

@@ -36,6 +36,8 @@ SERVICES = (
     "services.ssm",
     "services.sns",
     "services.sts",
+    "services.iam",
+    "services.kms",
     "services.rds",
     "services.redshift_serverless",
     "services.redshift_data",
@@ -180,7 +182,7 @@ class Application:
 
     def _answer(self, service: str, request: Any) -> tuple[int, dict[str, str], Any]:
         if service not in self.runtime.services:
-            return 501, {"Content-Type": "text/plain"}, f"the embedded AWS has no {service}"
+            return protocol.absent(service)
         operation = ""
         try:
             operation, params = protocol.parse(service, request)

@@ -47,7 +47,6 @@ INERT: Final[dict[str, str]] = {f"AWS::EC2::{kind}": pattern for kind, pattern i
     "AWS::IAM::InstanceProfile": _NAMED,
     "AWS::IAM::ManagedPolicy": "arn:aws:iam::{account}:policy{Path}{name}",
     "AWS::IAM::Policy": _NAMED,
-    "AWS::IAM::Role": _NAMED,
     "AWS::IAM::ServiceLinkedRole": _NAMED,
     "AWS::KMS::Alias": "{AliasName}",
     "AWS::KMS::Key": "{uuid}",
@@ -85,7 +84,6 @@ _ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
     "AWS::EC2::VPC": {"VpcId": "{physical}", "CidrBlock": "{CidrBlock}", "DefaultSecurityGroup": "sg-{hex}"},
     "AWS::IAM::InstanceProfile": {"Arn": "arn:aws:iam::{account}:instance-profile{Path}{name}"},
     "AWS::IAM::ManagedPolicy": {"PolicyArn": "{physical}"},
-    "AWS::IAM::Role": {"Arn": "arn:aws:iam::{account}:role{Path}{name}", "RoleId": "AROA{id17}"},
     "AWS::KMS::Key": {"Arn": "arn:aws:kms:{region}:{account}:key/{physical}", "KeyId": "{physical}"},
     "AWS::CloudWatch::Alarm": {"Arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}"},
     "AWS::CloudWatch::CompositeAlarm": {"Arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}"},
@@ -98,7 +96,6 @@ _ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
 }
 _NAME_PROPERTIES: Final = [
     "Name",
-    "RoleName",
     "ManagedPolicyName",
     "InstanceProfileName",
     "AlarmName",
@@ -125,7 +122,6 @@ def _facts(request: Request) -> dict[str, str]:
         "account": request.cloud.account,
         "name": named,
         "hex": f"0{digest[:16]}",
-        "id17": re.sub("[^A-Z2-7]", "A", digest[:17].upper()),
         "id26": re.sub("[^A-Z2-7]", "A", digest[:26].upper()),
         "octet": str(int(digest[:2], 16) % 254 + 1),
         "uuid": str(uuid.UUID(digest[:32])),

@@ -14,11 +14,12 @@ def handlers() -> dict[str, Handler]:
         messaging,
         rds,
         redshift,
+        roles,
         schedule,
         secrets,
         states,
         storage,
     )
 
-    modules = (dms, functions, glue, messaging, rds, redshift, schedule, secrets, states, storage)
+    modules = (dms, functions, glue, messaging, rds, redshift, roles, schedule, secrets, states, storage)
     return {name: handler for module in modules for name, handler in module.HANDLERS.items()}

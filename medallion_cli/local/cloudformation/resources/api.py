@@ -135,7 +135,8 @@ def _told(expected: Any, live: Any) -> Any:
             return [_told(item, other) for item, other in zip(expected, live, strict=True)]
         case str(), str() if expected.lower() == live.lower() or _same_json(expected, live):
             return expected
-    return live
+    scalars = isinstance(expected, str | int | float) and isinstance(live, str | int | float)
+    return expected if scalars and str(expected).lower() == str(live).lower() else live
 
 
 def _same_json(left: str, right: str) -> bool:
