@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -70,7 +71,7 @@ class Terminal:
         numeric = [_numeric([row[k] for row in values]) for k in range(len(columns))]
         widths = _cut(natural, numeric, self.out.width) if self.out.is_terminal else natural
         if title:
-            self.out.print(Text(title, style="italic"))
+            self.out.print(Text(title, style="italic"), soft_wrap=True)
         for row in ([Text(name, style="bold") for name in columns], *cells):
             self.out.print(_joined(row, widths, numeric), soft_wrap=True)
 
@@ -85,7 +86,7 @@ class Terminal:
     def say(self, text: str, style: str | None = "dim") -> None:
         """One line of talk on stderr."""
         if not self.quiet:
-            self.err.print(text, style=style, markup=False)
+            self.err.print(text, style=style, markup=False, soft_wrap=True)
 
     def error(self, error: MedallionError) -> None:
         """At most two lines: what and where; the next command."""
@@ -105,6 +106,10 @@ class Terminal:
                     return stop.value  # type: ignore[no-any-return]
 
 
+QUIET_SECONDS = 5.0  # between lines about one step, and for a part of a step to be worth a line
+QUIET_MINUTE = 30.0  # between them once more than two minutes are left
+
+
 class _Plain:
     """Events as lines: for logs, pipes and tests."""
 
@@ -120,19 +125,24 @@ class _Plain:
         pass
 
     def show(self, event: Event) -> None:
-        """One line an event; progress at most every five seconds a step."""
+        """One line an event; progress now and then; a part of a step once it took seconds, and when it failed."""
         now = time.monotonic()
         match event:
-            case Started(step):
-                self.began[step] = self.spoke[step] = now
-            case Progressed(step, done, total, unit):
-                if now - self.spoke.get(step, 0.0) >= 5:
+            case Started(step, within):
+                self.began[_key(step, within)] = self.spoke[step] = now
+            case Progressed(step, done, total, unit, left):
+                pause = QUIET_MINUTE if (left or 0) > 120 else QUIET_SECONDS
+                if now - self.spoke.get(step, 0.0) >= pause:
                     self.spoke[step] = now
-                    self.terminal.say(f"  {step}: {_amount(done, total, unit)}")
-            case Finished(step, detail):
-                self.terminal.say(f"✓ {step}{_tail(detail)} {_took(self.began, step)}".rstrip(), None)
-            case Failed(step, reason):
-                self.terminal.say(f"✗ {step}: {reason}", "red")
+                    self.terminal.say(f"  {step}: {_amount(done, total, unit)}{_left(left, ', ')}")
+            case Finished(step, detail, within):
+                took = now - self.began.get(_key(step, within), now)
+                if not within:
+                    self.terminal.say(f"✓ {step}{_tail(detail)} {_took(self.began, step)}".rstrip(), None)
+                elif took >= QUIET_SECONDS:
+                    self.terminal.say(f"  {within} {step}{_tail(detail)} {_seconds(took)}")
+            case Failed(step, reason, within):
+                self.terminal.say(f"✗ {_named(step, within)}: {reason}", "red")
             case Noted(text):
                 self.terminal.say(text)
 
@@ -145,21 +155,31 @@ class _Bar(BarColumn):
         return super().render(task) if task.total else ProgressBar(width=0)
 
 
+class _Steps(Progress):
+    """Parts of a step are shown under it, whenever they began."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """One table, in the order of steps and their parts."""
+        yield self.make_tasks_table(sorted(self.tasks, key=lambda task: task.fields["place"]))
+
+
 class _Live:
     """Events as spinners and bars that turn into finished lines."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.progress = Progress(
+        self.progress = _Steps(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             _Bar(bar_width=20),
             TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[left]}"),
             console=console,
             transient=True,
         )
         self.tasks: dict[str, TaskID] = {}
+        self.places: dict[str, int] = {}
         self.began: dict[str, float] = {}
 
     def __enter__(self) -> _Live:
@@ -172,32 +192,63 @@ class _Live:
     def show(self, event: Event) -> None:
         """Moves the bars and prints what has ended."""
         match event:
-            case Started(step):
-                self._task(step)
-            case Progressed(step, done, total, unit):
+            case Started(step, within):
+                self._task(step, within)
+            case Progressed(step, done, total, unit, left):
                 amount = _amount(done, total, unit)
-                self.progress.update(self._task(step), completed=int(done), total=total, amount=amount)
-            case Finished(step, detail):
-                self._end(step)
-                took = _took(self.began, step)
-                self.console.print(
-                    Text.assemble(("✓ ", "green"), step, (_tail(detail), "dim"), (f" {took}", "dim"))
+                self.progress.update(
+                    self._task(step), completed=int(done), total=total, amount=amount, left=_left(left)
                 )
-            case Failed(step, reason):
-                self._end(step)
-                self.console.print(Text.assemble(("✗ ", "red"), f"{step}: {reason}"))
+            case Finished(step, detail, within):
+                self._end(step, within)
+                if not within:
+                    took = _took(self.began, step)
+                    self.console.print(
+                        Text.assemble(("✓ ", "green"), step, (_tail(detail), "dim"), (f" {took}", "dim"))
+                    )
+            case Failed(step, reason, within):
+                self._end(step, within)
+                self.console.print(Text.assemble(("✗ ", "red"), f"{_named(step, within)}: {reason}"))
             case Noted(text):
                 self.console.print(Text(text, style="dim"))
 
-    def _task(self, step: str) -> TaskID:
-        if step not in self.tasks:
-            self.began[step] = time.monotonic()
-            self.tasks[step] = self.progress.add_task(step, total=None, amount="")
-        return self.tasks[step]
+    def _task(self, step: str, within: str = "") -> TaskID:
+        key = _key(step, within)
+        if key not in self.tasks:
+            self.began[key] = time.monotonic()
+            number = len(self.began)
+            place = (self.places.get(within, number), number) if within else (number, 0)
+            self.places[key] = number
+            shown = f"  [dim]{escape(step)}" if within else escape(step)
+            self.tasks[key] = self.progress.add_task(shown, total=None, amount="", left="", place=place)
+        return self.tasks[key]
 
-    def _end(self, step: str) -> None:
-        if (task := self.tasks.pop(step, None)) is not None:
+    def _end(self, step: str, within: str = "") -> None:
+        if (task := self.tasks.pop(_key(step, within), None)) is not None:
             self.progress.remove_task(task)
+        for key in [key for key in self.tasks if not within and key.startswith(f"{step}\0")]:
+            self.progress.remove_task(self.tasks.pop(key))
+
+
+def _key(step: str, within: str) -> str:
+    """A part's own name among all steps'."""
+    return f"{within}\0{step}" if within else step
+
+
+def _named(step: str, within: str) -> str:
+    return f"{within} {step}" if within else step
+
+
+def _left(seconds: float | None, before: str = "") -> str:
+    """`about 12 min left`; nothing when it is not known, or when it is over."""
+    if not seconds or seconds < 1:
+        return ""
+    amount = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+    return f"{before}about {amount} left"
+
+
+def _seconds(took: float) -> str:
+    return f"({took:.1f} s)"
 
 
 def _numeric(values: Sequence[object]) -> bool:

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Started:
-    """A step began."""
+    """A step began; one `within` another is a part of it."""
 
     step: str
+    within: str = ""
 
 
 @dataclass(frozen=True)
 class Progressed:
-    """A step moved on: `done` of `total` units (total None: unknown)."""
+    """A step moved on: `done` of `total` units (total None: unknown), about `left` seconds to go (None: unknown)."""
 
     step: str
     done: float
     total: float | None = None
     unit: str = ""
+    left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Finished:
 
     step: str
     detail: str = ""
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Failed:
 
     step: str
     reason: str
+    within: str = ""
 
 
 @dataclass(frozen=True)

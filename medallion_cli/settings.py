@@ -26,6 +26,9 @@ class Guards(Entry):
 
     termination_protection: bool = False
     typed_confirmation: bool = False
+    warehouse_hours_a_day: int | None = Field(
+        default=None, ge=1
+    )  # RPU-hours; the warehouse then stops until tomorrow
 
 
 class EmbeddedSizes(Entry):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ class Stack:
     outputs: dict[str, str]
     parameters: dict[str, str]
     protected: bool = False  # against deletion
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def busy(self) -> bool:
@@ -43,6 +44,17 @@ class Change:
     resource: str
     type: str
     replacement: str | None  # True, False, Conditional
+    properties: tuple[str, ...] = ()  # whose values change
+    causes: tuple[str, ...] = ()  # what changes them: parameters, resources, or the template itself ("")
+    physical: str = ""
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """What executing it would do; nothing when there are no changes."""
+
+    id: str
+    changes: list[Change]
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ class Stacks:
             raise
         return _stack(found)
 
-    def create_change_set(
+    def request(
         self,
         name: str,
         change_set: str,
@@ -82,8 +94,8 @@ class Stacks:
         body: str | None,
         parameters: dict[str, str],
         tags: dict[str, str],
-    ) -> tuple[str, list[Change]] | None:
-        """(id, changes) of a new change set; None when nothing would change."""
+    ) -> str:
+        """The id of a new change set, which AWS now works out (see `change_set`)."""
         known = self.find(name)
         create = known is None or known.status == "REVIEW_IN_PROGRESS"
         source = {"TemplateURL": template_url} if template_url else {"TemplateBody": body}
@@ -95,23 +107,29 @@ class Stacks:
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
             Tags=[{"Key": k, "Value": v} for k, v in tags.items()],
             **source,
-        )["Id"]
-        found = self._settled(made)
+        )
+        return str(made["Id"])
+
+    def change_set(self, name: str, identifier: str) -> ChangeSet | None:
+        """None while AWS works it out; one without changes is deleted at once, AwsError when it is refused."""
+        found: dict[str, Any] = self.client.describe_change_set(ChangeSetName=identifier)
+        if found["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+            return None
         if found["Status"] == "FAILED":
-            self.client.delete_change_set(ChangeSetName=made)
-            if any(text in found.get("StatusReason", "") for text in NO_CHANGES):
-                return None
-            raise AwsError("ChangeSetFailed", f"{name}: {found.get('StatusReason', '')}")
-        return made, [_change(name, entry["ResourceChange"]) for entry in found.get("Changes", [])]
+            self.discard(identifier)
+            reason = found.get("StatusReason", "")
+            if any(text in reason for text in NO_CHANGES):
+                return ChangeSet(identifier, [])
+            raise AwsError("ChangeSetFailed", f"{name}: {reason}", hint="medallion validate")
+        return ChangeSet(identifier, [_change(name, entry) for entry in self._changes(identifier, found)])
 
-    def _settled(self, change_set: str) -> dict[str, Any]:
-        import time
-
+    def _changes(self, identifier: str, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Of all pages."""
         while True:
-            found: dict[str, Any] = self.client.describe_change_set(ChangeSetName=change_set)
-            if found["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
-                return found
-            time.sleep(self.pause)
+            yield from (entry["ResourceChange"] for entry in found.get("Changes", []))
+            if not found.get("NextToken"):
+                return
+            found = self.client.describe_change_set(ChangeSetName=identifier, NextToken=found["NextToken"])
 
     def execute(self, change_set: str) -> None:
         """Starts what the change set describes."""
@@ -180,13 +198,26 @@ def _stack(found: dict[str, Any]) -> Stack:
         outputs={o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])},
         parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])},
         protected=bool(found.get("EnableTerminationProtection", False)),
+        tags={t["Key"]: t["Value"] for t in found.get("Tags", [])},
     )
 
 
 def _change(stack: str, entry: dict[str, Any]) -> Change:
+    details = entry.get("Details", [])
     return Change(
-        stack, entry["Action"], entry["LogicalResourceId"], entry["ResourceType"], entry.get("Replacement")
+        stack,
+        entry["Action"],
+        entry["LogicalResourceId"],
+        entry["ResourceType"],
+        entry.get("Replacement"),
+        _unique(d["Target"].get("Name") or d["Target"]["Attribute"] for d in details),
+        _unique(d.get("CausingEntity", "") for d in details),
+        entry.get("PhysicalResourceId", ""),
     )
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 def _event(entry: dict[str, Any]) -> StackEvent:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from medallion_cli.commands.context import invocation
 from medallion_cli.errors import CheckFailed, UsageError
 
+if TYPE_CHECKING:
+    from medallion_cli.commands.context import Invocation
+
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds this group's commands."""
-    for command in (validate, plan, up, outputs, pause, resume, down):
+    for command in (validate, plan, up, outputs, pause, resume, down, unlock):
         app.command()(command)
 
 
@@ -34,29 +37,82 @@ def validate(context: typer.Context) -> None:
 
 
 def plan(context: typer.Context) -> None:
-    """Show what `up` would change. Exit 3 when changes are pending."""
+    """Show what `up` would change, and its cost. Exit 3 when changes are pending; needs no credentials."""
     call = invocation(context)
-    from medallion_cli.operations.deploy import plan as plan_stacks
+    from medallion_cli.commands.plans import show
+    from medallion_cli.operations.deployment import plan as plans
 
-    found = call.terminal.follow(plan_stacks(call.target, call.settings, call.pipeline, call.assets))
-    if call.terminal.wants_json:
-        call.terminal.document(found)
-    else:
-        rows = [(c.stack, c.action, c.resource, c.type, c.replacement) for c in found.changes]
-        call.terminal.rows(None, ("stack", "action", "resource", "type", "replacement"), rows)
+    project = (call.settings, call.pipeline, call.assets)
+    if call.settings.target == "aws" and not call.target.has_credentials():
+        show(call, plans.plan_unseen(*project))
+        return
+    found = call.terminal.follow(plans.plan(call.target, *project))
+    show(call, found)
     if found.changes:
         raise CheckFailed(f"{len(found.changes)} changes pending", hint=call.command("up"))
 
 
-def up(context: typer.Context, yes: Yes = False) -> None:
+Only = Annotated[
+    Literal["sql", "scripts", "lambda"] | None,
+    typer.Option("--only", help="Update this code alone, without CloudFormation."),
+]
+
+
+def up(
+    context: typer.Context,
+    yes: Yes = False,
+    only: Only = None,
+    replace_data: Annotated[
+        bool, typer.Option("--replace-data", help="Let a change replace or remove what holds data.")
+    ] = False,
+    preflight: Annotated[
+        bool, typer.Option("--preflight/--no-preflight", help="Look at the account first (AWS).")
+    ] = True,
+) -> None:
     """Stand the environment up, or bring it to what the project says. Safe to repeat after any interruption."""
     call = invocation(context)
-    from medallion_cli.operations.deploy import deploy
+    from medallion_cli.operations.deployment import apply, code
 
+    project = (call.settings, call.pipeline, call.assets)
+    if only is not None:
+        call.change(f"up --only {only}", code.only(only, call.target, call.outputs, *project))
+        return
     if call.settings.target == "aws":
-        call.confirm(f"Deploy {call.settings.prefix} to {call.settings.region}?", yes)
-    call.terminal.follow(deploy(call.target, call.settings, call.pipeline, call.assets))
+        _agree(call, yes, replace_data, preflight)
+    call.change("up", apply.deploy(call.target, *project, replace_data=replace_data))
     call.terminal.say(f"{call.settings.prefix} is up. Next: {call.command('seed --rows 100000')}", None)
+
+
+def _agree(call: Invocation, yes: bool, replace_data: bool, preflight: bool) -> None:
+    """Shows the plan and asks; CheckFailed for what is sure to fail."""
+    from medallion_cli.commands.plans import show
+    from medallion_cli.operations.deployment.plan import plan as plans
+
+    found = call.terminal.follow(
+        plans(call.target, call.settings, call.pipeline, call.assets, look=preflight)
+    )
+    show(call, found)
+    if stops := [finding for finding in found.findings if finding.severity == "stop"]:
+        raise CheckFailed(str(stops[0]), hint=f"{len(stops)} to mend; to try all the same: --no-preflight")
+    if found.losses and not replace_data:
+        change, lost = found.losses[0]
+        hint = "if that is meant: " + call.command("up --replace-data")
+        raise CheckFailed(f"{change.stack} {change.resource}: {lost} would be gone", hint=hint)
+    call.confirm(f"Deploy {call.settings.prefix} to {call.settings.region}?", yes)
+
+
+def unlock(context: typer.Context, yes: Yes = False) -> None:
+    """Break the lock of an operation that nobody runs any more; who holds it is told first."""
+    call = invocation(context)
+    from medallion_cli.operations import lock
+
+    found = lock.holder(call.target)
+    if found is None:
+        call.terminal.say(f"{call.settings.prefix} is not locked", None)
+        return
+    call.confirm(f"Break the lock of {found}?", yes)
+    lock.unlock(call.target)
+    call.terminal.say(f"unlocked; it was held by {found}", None)
 
 
 def outputs(context: typer.Context) -> None:

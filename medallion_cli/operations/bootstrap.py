@@ -9,61 +9,93 @@ import hashlib
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from medallion_cli.errors import AwsError, MedallionError
+from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Progressed, Started
+from medallion_cli.operations import marks
 
 if TYPE_CHECKING:
     from medallion_cli.assets import Assets
     from medallion_cli.aws.session import Target
+    from medallion_cli.operations.package import Package
     from medallion_cli.settings import Settings
     from medallion_cli.spec import Pipeline
 
+DONE = ("source", "warehouse", "replicating")  # the marks
+
 
 def bootstrap(
-    target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets, code: str
+    target: Target,
+    found: dict[str, str],
+    settings: Settings,
+    pipeline: Pipeline,
+    assets: Assets,
+    package: Package,
 ) -> Generator[Event, None, None]:
-    """Both databases; `code` is the key of the source function's zip, which holds its DDL."""
-    yield from _source(target, found, code)
-    yield from _warehouse(target, found, settings, pipeline, assets)
+    """Both databases, and the limit of what the warehouse may cost."""
+    yield from bootstrap_source(target, found, package)
+    yield from bootstrap_warehouse(target, found, settings, pipeline, assets)
+    yield from limit_usage(target, found, settings)
 
 
 def forget(target: Target) -> None:
     """Drops the marks of what was done."""
-    for what in ("source", "warehouse"):
-        try:
-            target.client("ssm").delete_parameter(Name=_parameter(target, what))
-        except AwsError as error:
-            if error.code != "ParameterNotFound":
-                raise
+    for what in DONE:
+        marks.drop(target, what)
 
 
-def _source(target: Target, found: dict[str, str], code: str) -> Generator[Event, None, None]:
+def bootstrap_source(target: Target, found: dict[str, str], package: Package) -> Generator[Event, None, None]:
+    """The source's schema, users and binlog retention: the function's zip holds its DDL."""
     from medallion_cli.aws.source import Source
 
-    digest = _digest(code, found["SourceSecretArn"])
-    if _applied(target, "source") != digest:
+    digest = _digest(package.parameters["SourceCodeKey"], found["SourceSecretArn"])
+    if marks.read(target, "source") != digest:
         yield Started("source bootstrap")
         Source(target, found["SourceFunctionName"]).call("bootstrap")
-        _apply(target, "source", digest)
+        marks.write(target, "source", digest)
         yield Finished("source bootstrap")
 
 
-def _warehouse(
+def bootstrap_warehouse(
     target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets
 ) -> Generator[Event, None, None]:
+    """The warehouse's schemas, tables, procedures, views and grants: all of them again when one has changed."""
     from medallion_cli.aws.warehouse import connect
     from medallion_cli.warehouse import bootstrap_statements
 
     statements = bootstrap_statements(pipeline, assets)
     digest = _digest(*(s.sql for s in statements), found["WarehouseSecretArn"])
-    if _applied(target, "warehouse") != digest:
+    if marks.read(target, "warehouse") != digest:
         yield Started("warehouse bootstrap")
         warehouse = connect(target, found, settings.connection)
         for number, statement in enumerate(statements, start=1):
             _execute(warehouse, statement)
             yield Progressed("warehouse bootstrap", number, len(statements), "statements")
-        _apply(target, "warehouse", digest)
+        marks.write(target, "warehouse", digest)
         yield Finished("warehouse bootstrap", f"{len(statements)} statements")
+
+
+def limit_usage(target: Target, found: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
+    """What the warehouse may use a day; CloudFormation has no type for it. One that is there is set to it."""
+    hours = settings.guards.warehouse_hours_a_day
+    if hours is None:
+        return
+    client = target.client("redshift-serverless")
+    arn = client.get_workgroup(workgroupName=found["WorkgroupName"])["workgroup"]["workgroupArn"]
+    limits = client.list_usage_limits(resourceArn=arn, usageType="serverless-compute")["usageLimits"]
+    daily = next((limit for limit in limits if limit.get("period") == "daily"), None)
+    if daily is None:
+        client.create_usage_limit(
+            resourceArn=arn,
+            usageType="serverless-compute",
+            amount=hours,
+            period="daily",
+            breachAction="deactivate",
+        )
+    elif daily["amount"] != hours:
+        client.update_usage_limit(usageLimitId=daily["usageLimitId"], amount=hours, breachAction="deactivate")
+    else:
+        return
+    yield Finished("usage limit", f"{hours} RPU-hours a day")
 
 
 def _execute(warehouse: Any, statement: Any) -> None:
@@ -75,23 +107,3 @@ def _execute(warehouse: Any, statement: Any) -> None:
 
 def _digest(*facts: str) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
-
-
-def _applied(target: Target, what: str) -> str | None:
-    try:
-        found = target.client("ssm").get_parameter(Name=_parameter(target, what))
-    except AwsError as error:
-        if error.code == "ParameterNotFound":
-            return None
-        raise
-    return str(found["Parameter"]["Value"])
-
-
-def _apply(target: Target, what: str, value: str) -> None:
-    target.client("ssm").put_parameter(
-        Name=_parameter(target, what), Value=value, Type="String", Overwrite=True
-    )
-
-
-def _parameter(target: Target, what: str) -> str:
-    return f"/{target.settings.prefix}/applied/{what}"

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from fake_parameters import Parameters
+
 from medallion_cli.errors import AwsError
 from medallion_cli.settings import Settings
 
@@ -26,6 +28,7 @@ class Account:
         ] = {}  # stack → (resource, status, reason), oldest first
         self.change_sets: dict[str, Document] = {}
         self.clock = START
+        self.looks = 1  # at a stack, until its operation has ended
         self.services = {
             "cloudformation": self,
             "s3": SimpleNamespace(
@@ -40,7 +43,7 @@ class Account:
                 describe_replication_tasks=lambda **_: {"ReplicationTasks": [{"Status": "ready"}]},
                 describe_table_statistics=lambda **_: {"TableStatistics": []},
             ),
-            "ssm": SimpleNamespace(delete_parameter=self._no_parameter),
+            "ssm": Parameters(),
             "kms": SimpleNamespace(schedule_key_deletion=lambda **_: self.told.append(("delete key", ""))),
             "rds": SimpleNamespace(describe_db_snapshots=lambda **_: {"DBSnapshots": []}),
             "redshift-serverless": SimpleNamespace(list_snapshots=lambda **_: {"snapshots": []}),
@@ -90,7 +93,7 @@ class Account:
 
     def describe_change_set(self, ChangeSetName: str) -> Document:
         given = self.change_sets[ChangeSetName]
-        wanted = (given.get("TemplateBody"), given.get("TemplateURL"), given["Parameters"])
+        wanted = _wanted(given)
         if self.stacks.get(given["StackName"], {}).get("wanted") == wanted:
             return {"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}
         change = {"Action": "Add", "LogicalResourceId": "Thing", "ResourceType": "AWS::Some::Thing"}
@@ -106,9 +109,10 @@ class Account:
         protected = self.stacks.get(name, {}).get("protected", False)
         events = self.stacks.get(name, {}).get("events", [])
         ends = "ROLLBACK_COMPLETE" if name in self.faults else "CREATE_COMPLETE"
-        wanted = (given.get("TemplateBody"), given.get("TemplateURL"), given["Parameters"])
+        wanted = _wanted(given)
         self.stacks[name] = {
-            "status": "CREATE_IN_PROGRESS", "then": ends, "wanted": wanted, "protected": protected, "events": events,
+            "status": "CREATE_IN_PROGRESS", "then": ends, "looks": self.looks,
+            "wanted": wanted, "protected": protected, "events": events,
             "given": {p["ParameterKey"]: p["ParameterValue"] for p in given["Parameters"]},
         }  # fmt: skip
         self._event(name, name, "CREATE_IN_PROGRESS")
@@ -141,5 +145,8 @@ class Account:
     def update_termination_protection(self, StackName: str, EnableTerminationProtection: bool) -> None:
         self.stacks[StackName]["protected"] = EnableTerminationProtection
 
-    def _no_parameter(self, Name: str) -> None:
-        raise AwsError("ParameterNotFound", Name)
+
+def _wanted(given: Document) -> tuple[Any, ...]:
+    """What a change set asks for; parameters have no order."""
+    values = sorted((p["ParameterKey"], p["ParameterValue"]) for p in given["Parameters"])
+    return given.get("TemplateBody"), given.get("TemplateURL"), values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from fake_account import Account
 from medallion_cli.assets import Assets
 from medallion_cli.aws.cloudformation import Stacks
 from medallion_cli.errors import MedallionError
-from medallion_cli.events import Event, Noted
-from medallion_cli.operations import deploy as deployment
+from medallion_cli.events import Event, Finished, Noted, Started
+from medallion_cli.operations import deploy as taking_down
 from medallion_cli.operations import package
+from medallion_cli.operations.deployment import apply, change_sets, code
+from medallion_cli.operations.deployment import plan as plans
+from medallion_cli.operations.deployment.graph import stack_graph
 from medallion_cli.settings import Guards, Settings
 from medallion_cli.spec import Pipeline
 
@@ -24,30 +28,36 @@ ALL = [f"{PREFIX}-{stack}" for stack in package.STACKS]
 
 @pytest.fixture
 def account(
-    settings: Settings, documents: dict[str, Document], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, documents: dict[str, Document], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Account]:
     def no_bootstrap(*_: Any) -> Iterator[Event]:
         yield Noted("bootstrapped")
 
+    def no_code(*_: Any) -> Iterator[Event]:
+        yield from ()
+
     def no_pause(self: Stacks, target: Any) -> None:
         self.client, self.pause = target.client("cloudformation"), 0.0
 
-    monkeypatch.setattr(deployment, "bootstrap", no_bootstrap)
+    monkeypatch.setenv("MEDALLION_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(apply, "bootstrap", no_bootstrap)
+    monkeypatch.setattr(code, "bring", no_code)
+    monkeypatch.setattr(code, "stale", lambda *_: {})
     monkeypatch.setattr(Stacks, "__init__", no_pause)
     return Account(settings, {stack: list(d["Outputs"]) for stack, d in documents.items()})
 
 
 @pytest.fixture(autouse=True)
 def built_once(built: package.Package, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "build", lambda *_: built)
+    monkeypatch.setattr(change_sets, "build", lambda *_: built)
 
 
 def up(account: Account, pipeline: Pipeline, assets: Assets) -> list[Event]:
-    return list(deployment.deploy(account, account.settings, pipeline, assets))  # type: ignore[arg-type]
+    return list(apply.deploy(account, account.settings, pipeline, assets))  # type: ignore[arg-type]
 
 
 def down(account: Account, delete_data: bool = False) -> list[Event]:
-    return list(deployment.destroy(account, account.settings, delete_data))  # type: ignore[arg-type]
+    return list(taking_down.destroy(account, account.settings, delete_data))  # type: ignore[arg-type]
 
 
 def returned(steps: Iterator[Event]) -> Any:
@@ -65,13 +75,27 @@ def executed(account: Account) -> list[str]:
     return [name for what, name in account.told if what == "execute"]
 
 
-def test_stacks_come_in_order_and_then_not_again(
-    account: Account, pipeline: Pipeline, assets: Assets
+def test_stacks_come_after_those_they_wait_for_and_then_not_again(
+    account: Account, built: package.Package, pipeline: Pipeline, assets: Assets
 ) -> None:
     assert up(account, pipeline, assets)[-1] == Noted("bootstrapped")
-    assert executed(account) == ALL
+    order = [name.removeprefix(f"{PREFIX}-") for name in executed(account)]
+    assert sorted(order) == sorted(package.STACKS)
+    for stack, others in stack_graph(built.templates).items():
+        assert all(order.index(other) < order.index(stack) for other in others)
+    account.told.clear()
     up(account, pipeline, assets)
-    assert executed(account) == ALL
+    assert account.told == []
+
+
+def test_independent_stacks_are_under_way_at_the_same_time(
+    account: Account, pipeline: Pipeline, assets: Assets
+) -> None:
+    account.looks = 5
+    events = [e for e in up(account, pipeline, assets) if isinstance(e, Started | Finished) and not e.within]
+    network, storage = Started(ALL[0]), Started(ALL[1])
+    assert events.index(storage) < events.index(Finished(ALL[0], "1 changes"))
+    assert events.index(network) < events.index(Finished(ALL[1], "1 changes"))
 
 
 def test_outputs_become_later_stacks_parameters(account: Account, pipeline: Pipeline, assets: Assets) -> None:
@@ -88,7 +112,7 @@ def test_a_stack_that_never_came_to_be_is_made_again(
 ) -> None:
     account.put(ALL[1], status)
     up(account, pipeline, assets)
-    assert account.told[1:3] == [("delete", ALL[1]), ("execute", ALL[1])]
+    assert [what for what, name in account.told if name == ALL[1]] == ["delete", "execute"]
 
 
 def test_a_stack_that_is_under_way_is_waited_for(
@@ -118,20 +142,27 @@ def test_the_oldest_failure_that_is_no_consequence_is_told(
         ("Function", "CREATE_FAILED", "role is missing"),
         (ALL[2], "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [Database, Function]."),
     ]
-    with pytest.raises(
-        MedallionError, match=r"source ROLLBACK_COMPLETE: Database .*: no such class"
-    ) as raised:
+    with pytest.raises(MedallionError) as raised:
         up(account, pipeline, assets)
+    assert str(raised.value) == (
+        f"{ALL[2]}: Database (AWS::Some::Thing) could not be created: no such class [ROLLBACK_COMPLETE]; "
+        "also Function (AWS::Some::Thing) could not be created: role is missing"
+    )
     assert raised.value.hint == "mend it, then: medallion up"
-    assert executed(account) == ALL[:3]
+    assert f"{PREFIX}-replication" not in executed(account)
     account.faults.clear()
     up(account, pipeline, assets)
     assert set(account.stacks) == set(ALL)
 
 
-def test_a_plan_changes_nothing(account: Account, pipeline: Pipeline, assets: Assets) -> None:
-    steps = deployment.plan(account, account.settings, pipeline, assets)  # type: ignore[arg-type]
-    changes = returned(steps).changes
+def test_a_plan_changes_nothing(
+    account: Account, pipeline: Pipeline, assets: Assets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = plans.plan(account, account.settings, pipeline, assets)  # type: ignore[arg-type]
+    monkeypatch.setattr(plans, "preflight", lambda _: [])
+    found = returned(steps)
+    changes = found.changes
+    assert found.is_new
     assert {change.stack for change in changes} == set(ALL)
     assert all(change.action == "Add" for change in changes)
     assert (account.told, account.stacks, account.change_sets) == ([], {}, {})

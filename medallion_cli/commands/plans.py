@@ -1,0 +1,75 @@
+"""Shows a plan: what would change, what an environment is made of and costs, and what could not be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medallion_cli.commands.context import Invocation
+    from medallion_cli.console import Terminal
+    from medallion_cli.operations.deployment.plan import DeployPlan, StackPlan
+
+SIGNS = {"stop": ("✗", "red"), "warn": ("!", "yellow"), "note": ("·", "dim"), "unseen": ("?", "dim")}
+
+
+def show(call: Invocation, plan: DeployPlan) -> None:
+    """One JSON document, or tables; findings go to stderr like all talk, after the plan."""
+    terminal = call.terminal
+    if terminal.wants_json:
+        terminal.document(document(plan))
+    elif plan.is_new and plan.changes:
+        for stack in plan.stacks:
+            _made_of(terminal, stack)
+    else:
+        _changes(terminal, plan)
+    if not terminal.wants_json and plan.cost is not None:
+        _cost(terminal, plan)
+    for change, lost in plan.losses:
+        what = "REMOVED" if change.action == "Remove" else "REPLACED"
+        terminal.say(
+            f"!!! {change.stack} {change.resource} ({change.type}) WOULD BE {what}: {lost} would be gone",
+            "bold red",
+        )
+    if plan.live:
+        terminal.say(f"{len(plan.live)} changes are live already (up --only); the next up records them")
+    for finding in plan.findings:
+        sign, style = SIGNS[finding.severity]
+        terminal.say(f"{sign} {finding}", style)
+
+
+def document(plan: DeployPlan) -> dict[str, object]:
+    """The plan as JSON has it."""
+    return {
+        "seen": plan.seen,
+        "changes": plan.changes,
+        "losses": [{"change": change, "lost": lost} for change, lost in plan.losses],
+        "live": plan.live,
+        "stacks": plan.stacks,
+        "cost": plan.cost,
+        "findings": plan.findings,
+    }
+
+
+def _changes(terminal: Terminal, plan: DeployPlan) -> None:
+    rows = [
+        (c.stack, c.action, c.resource, c.type, _replacement(c.replacement), ", ".join(c.properties))
+        for c in plan.changes
+    ]
+    terminal.rows(None, ("stack", "action", "resource", "type", "replacement", "properties"), rows)
+
+
+def _replacement(told: str | None) -> str | None:
+    return {"True": "REPLACED", "Conditional": "perhaps", "False": "no"}.get(told or "")
+
+
+def _made_of(terminal: Terminal, stack: StackPlan) -> None:
+    """A stack that is not there yet."""
+    after = f", after {', '.join(stack.waits_for)}" if stack.waits_for else ""
+    title = f"{stack.name}: {stack.template}, {len(stack.changes)} resources{after}"
+    terminal.rows(title, ("add", "type"), [(c.resource, c.type) for c in stack.changes])
+    terminal.rows(None, ("parameter", "value"), sorted(stack.parameters.items()))
+    terminal.line()
+
+
+def _cost(terminal: Terminal, plan: DeployPlan) -> None:
+    terminal.line(str(plan.cost))
