@@ -76,6 +76,8 @@ def _check_declaration(name: str, node: Any) -> None:
     unknown = sorted(set(node) - _KEYS)
     if unknown:
         raise ValidationError(f"Invalid template parameter property '{unknown[0]}'")
+    if not isinstance(node.get("AllowedValues", []), list):
+        raise ValidationError(f"Template format error: Parameter {name}: AllowedValues must be a list")
     kind = node["Type"]
     if kind not in _SCALARS + _LISTS and not _AWS_TYPES.fullmatch(kind) and not _STORED.fullmatch(kind):
         raise ValidationError(f"Template format error: Unrecognized parameter type: {kind}")

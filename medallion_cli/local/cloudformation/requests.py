@@ -42,11 +42,19 @@ _REFUSED: Final = frozenset(
         "TimeoutInMinutes",
     ]
 )
+_NAME: Final = re.compile("[a-zA-Z][-a-zA-Z0-9]{0,127}")
 _HARMLESS: Final[tuple[Any, ...]] = ("STANDARD", False, [], {})
 
 
 def check_members(params: Mapping[str, Any]) -> None:
-    """ValidationError for a member of a request that would be left without effect."""
+    """ValidationError for a name of the wrong form, or a member that would be left without effect."""
+    for member in ("StackName", "ChangeSetName"):
+        value = str(params.get(member, "a"))
+        if not value.startswith("arn:") and not _NAME.fullmatch(value):
+            raise ValidationError(
+                f"1 validation error detected: Value '{value}' at '{member[0].lower()}{member[1:]}' failed to "
+                f"satisfy constraint: Member must satisfy regular expression pattern: {_NAME.pattern}"
+            )
     for name in sorted(_REFUSED & params.keys()):
         if params[name] not in _HARMLESS:
             raise ValidationError(f"{name} is not supported by the embedded AWS")

@@ -12,6 +12,7 @@ from medallion_cli.local.cloudformation.faults import ValidationError
 from medallion_cli.local.cloudformation.intrinsics import attribute_references, references
 from medallion_cli.local.cloudformation.parse import parse_template
 from medallion_cli.local.cloudformation.schemas import ResourceSchema, resource_schema
+from medallion_cli.local.cloudformation.structure import check_structure
 
 MAX_BODY: Final = 51_200
 MAX_FILE: Final = 1_000_000
@@ -145,7 +146,7 @@ def _check_sections(template: Template) -> None:
     document = template.document
     if "Transform" in document:
         raise ValidationError(f"No transform named {document['Transform']} found.")
-    unknown = sorted(set(document) - _SECTIONS)
+    unknown = sorted(set(document) - _SECTIONS - {"Hooks", "Rules"})
     if unknown:
         raise ValidationError(f"Invalid template property or properties [{', '.join(unknown)}]")
     for name in _SECTIONS - {"AWSTemplateFormatVersion", "Description"}:
@@ -155,6 +156,7 @@ def _check_sections(template: Template) -> None:
         raise ValidationError("Template format error: At least one Resources member must be defined.")
     for name, node in template.resources.items():
         _check_resource(name, node)
+    check_structure(document)
 
 
 def _check_resource(name: str, node: Any) -> None:
@@ -174,6 +176,9 @@ def _check_resource(name: str, node: Any) -> None:
             raise ValidationError(
                 f"Template format error: Unrecognized {kind} {node[kind]} for resource {name}"
             )
+    depends = node.get("DependsOn", [])
+    if not all(isinstance(item, str) for item in ([depends] if isinstance(depends, str) else depends)):
+        raise ValidationError("Template format error: DependsOn must be a string or list of strings.")
     if not isinstance(node.get("Properties", {}), dict):
         raise ValidationError(
             f"Template format error: [/Resources/{name}/Properties] 'null' values are not allowed"
