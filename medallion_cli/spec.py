@@ -41,6 +41,7 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     expectations: tuple[Expectation, ...]
+    personal: tuple[str, ...] = ()  # columns that tell of a person
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Model:
     lookups: tuple[Lookup, ...] = ()
     surrogate: str | None = None
     source: str | None = None  # the fact that a refresh model aggregates
+    personal: tuple[str, ...] = ()  # beside what lineage finds (medallion_cli.privacy)
 
     @cached_property
     def select_hash(self) -> str:
@@ -159,7 +161,7 @@ def _table(name: str, spec: TableEntry, entry: PipelineFile, source: Mapping[str
     if ddl is None:
         raise UsageError(f"{PIPELINE}: tables.{name}: no CREATE TABLE {name} in {entry.source.ddl}")
     known = {column for column, _, _ in ddl.columns}
-    if unknown := [column for column in (*spec.clean, *spec.key) if column not in known]:
+    if unknown := [c for c in (*spec.clean, *spec.key, *spec.personal) if c not in known]:
         raise UsageError(
             f"{PIPELINE}: tables.{name}: no column {unknown[0]} (has {', '.join(sorted(known))})"
         )
@@ -172,6 +174,7 @@ def _table(name: str, spec: TableEntry, entry: PipelineFile, source: Mapping[str
         key=key,
         columns=tuple(Column(n, t, null, tuple(spec.clean.get(n, ()))) for n, t, null in ddl.columns),
         expectations=tuple(Expectation(n, e.expression, e.on_fail) for n, e in spec.expectations.items()),
+        personal=tuple(spec.personal),
     )
 
 
@@ -208,8 +211,9 @@ def _model(name: str, entry: ModelEntry, assets: Assets, context: dict[str, Any]
     own = {RUN_COLUMN, entry.surrogate, *(look.column for look in lookups)}
     own |= set(SCD2_COLUMNS) if entry.kind == "scd2" else set()
     columns = tuple(GoldColumn(n, t) for n, t, _ in ddl.columns if n not in own)
-    if missing := [k for k in entry.key if k not in {n for n, _, _ in ddl.columns}]:
-        raise UsageError(f"{PIPELINE}: models.{name}.key: {ddl_name} has no column {missing[0]}")
+    for place, wanted in (("key", entry.key), ("personal", entry.personal)):
+        if missing := [k for k in wanted if k not in {n for n, _, _ in ddl.columns}]:
+            raise UsageError(f"{PIPELINE}: models.{name}.{place}: {ddl_name} has no column {missing[0]}")
     select_name = f"{folder}/{name}.sql"
     return Model(
         name=name,
@@ -221,6 +225,7 @@ def _model(name: str, entry: ModelEntry, assets: Assets, context: dict[str, Any]
         lookups=lookups,
         surrogate=entry.surrogate,
         source=entry.source,
+        personal=tuple(entry.personal),
     )
 
 

@@ -75,9 +75,10 @@ class ExpectationEntry(Entry):
 
 
 class TableEntry(Entry):
-    """A source table; columns come from the DDL."""
+    """A source table; columns come from the DDL. `personal` are those that tell of a person."""
 
     key: list[Name] = []
+    personal: list[Name] = []
     clean: dict[Name, list[Literal["trim", "lower", "upper", "null_if_empty"]]] = {}
     expectations: dict[Name, ExpectationEntry] = {}
 
@@ -91,7 +92,7 @@ class LookupEntry(Entry):
 
 
 class ModelEntry(Entry):
-    """A gold model."""
+    """A gold model; `personal` are columns that tell of a person, beside those that its SELECT takes from such ones."""
 
     kind: Literal["copy", "upsert", "scd2", "refresh"]
     key: list[Name] = []
@@ -99,6 +100,7 @@ class ModelEntry(Entry):
     source: Name | None = Field(default=None, alias="from")
     inputs: dict[Name, str] = {}
     lookups: dict[Name, LookupEntry] = {}
+    personal: list[Name] = []
 
     @model_validator(mode="after")
     def complete(self) -> Self:

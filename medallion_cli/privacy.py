@@ -1,0 +1,127 @@
+"""Which gold columns tell of a person, and what they look like to somebody who may not know.
+
+A table's `personal:` columns are followed through the models' SELECTs; a model's own `personal:` adds what cannot be seen there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from medallion_cli.errors import UsageError
+from medallion_cli.spec import Model, Pipeline
+
+ANALYST, PRIVILEGED = "medallion_analyst", "medallion_privileged"
+ROLES = (ANALYST, PRIVILEGED)
+SCHEMA = "masked"
+MASK = "***"
+_SPANS = ("_from", "_to", "_deleted")  # what an scd2 SELECT sees beside the source's columns
+
+Columns = dict[str, frozenset[str]]
+
+
+def personal_columns(pipeline: Pipeline) -> Columns:
+    """Personal columns of every model, by name."""
+    sources = {table.name: frozenset(table.personal) for table in pipeline.tables}
+    shapes = {table.name: [column.name for column in table.columns] for table in pipeline.tables}
+    found: Columns = {}
+    for model in pipeline.models:
+        if model.kind == "copy":
+            found[model.name] = sources[model.name]
+        elif model.source is not None:
+            gold = {model.source: [c.name for c in pipeline.model(model.source).checked]}
+            found[model.name] = _model(model, gold, found, "redshift")
+        else:
+            found[model.name] = _model(model, shapes, sources, "spark")
+    return found
+
+
+def view_is_personal(sql: str, pipeline: Pipeline, personal: Mapping[str, frozenset[str]]) -> bool:
+    """Whether a view's SQL names a personal column of a gold model, or all columns of a model that has one."""
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        parsed = sqlglot.parse_one(sql, read="redshift")
+    except sqlglot.errors.ParseError:
+        return True  # what cannot be read is kept from analysts
+    tables = {table.name for table in parsed.find_all(exp.Table)}
+    told = {column for name in tables for column in personal.get(name, ())}
+    stars = [star for star in parsed.find_all(exp.Star) if not isinstance(star.parent, exp.Count)]
+    return bool(told and (stars or told & {column.name for column in parsed.find_all(exp.Column)}))
+
+
+def masked_view(model: Model, relation: str, personal: frozenset[str]) -> str:
+    """SELECT of a model's columns in which personal ones are masked: texts as `***`, anything else as NULL."""
+    from medallion_cli.merges import quoted
+
+    parts = [
+        _masked(quoted(column.name), column.redshift) if column.name in personal else quoted(column.name)
+        for column in model.checked
+    ]
+    return "SELECT " + ", ".join(parts) + f" FROM {relation}"
+
+
+def _masked(name: str, kind: str) -> str:
+    base, _, length = kind.upper().partition("(")
+    if base.strip() not in ("VARCHAR", "CHAR", "CHARACTER VARYING", "TEXT", "BPCHAR"):
+        return f"CAST(NULL AS {kind}) AS {name}"
+    text = MASK[: int(length.rstrip(")"))] if length.rstrip(")").isdigit() else MASK
+    return f"CAST(CASE WHEN {name} IS NOT NULL THEN '{text}' END AS {kind}) AS {name}"
+
+
+def _model(
+    model: Model, shapes: Mapping[str, list[str]], personal: Mapping[str, frozenset[str]], dialect: str
+) -> frozenset[str]:
+    from sqlglot.errors import SqlglotError
+
+    tagged = frozenset(model.personal)
+    if not any(personal.get(name) for name in shapes):
+        return tagged
+    try:
+        return tagged | _lineage(model, shapes, personal, dialect)
+    except (SqlglotError, ValueError) as error:
+        raise UsageError(
+            f"models.{model.name}: which of its columns are personal cannot be read from its SELECT "
+            f"({' '.join(str(error).split())[:120]})",
+            hint="make every column's table plain, as in `c.email`",
+        ) from None
+
+
+def _lineage(
+    model: Model, shapes: Mapping[str, list[str]], personal: Mapping[str, frozenset[str]], dialect: str
+) -> frozenset[str]:
+    from sqlglot.lineage import lineage
+    from sqlglot.optimizer.qualify import qualify
+    from sqlglot.optimizer.scope import build_scope
+
+    schema = {name: dict.fromkeys([*columns, *_SPANS], "text") for name, columns in shapes.items()}
+    qualified = qualify(_bare(model.select or "", dialect), schema=schema, dialect=dialect)
+    scope = build_scope(qualified)
+    known = {(table.lower(), column.lower()) for table, columns in personal.items() for column in columns}
+    told = set()
+    for column in model.columns:
+        node = lineage(column.name, qualified, schema, dialect=dialect, scope=scope)
+        if any(_origin(leaf) in known for leaf in node.walk()):
+            told.add(column.name)
+    return frozenset(told)
+
+
+def _bare(sql: str, dialect: str) -> Any:
+    """The parsed SELECT, its tables without their schemas."""
+    import sqlglot
+    from sqlglot import exp
+
+    parsed = sqlglot.parse_one(sql, read=dialect)
+    for table in parsed.find_all(exp.Table):
+        table.set("db", None)
+    return parsed
+
+
+def _origin(node: Any) -> tuple[str, str] | None:
+    """(table, column) of a node of lineage that is a table's own column."""
+    from sqlglot import exp
+
+    if not isinstance(node.expression, exp.Table):
+        return None
+    return node.expression.name.lower(), node.name.rpartition(".")[2].strip('"`').lower()
