@@ -1,7 +1,8 @@
-# `make demo`: the whole pipeline on this machine. `make test`: every test but `make test-recovery`. `make check`: style, types, layers, fast tests.
+# `make demo`: the whole pipeline on this machine. `make test`: every test but `make test-recovery`. `make check`: style, types, layers, specification.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test test-recovery test-fast check format clean
@@ -16,13 +17,13 @@ demo: $(INSTALLED)
 	$(BIN)/medallion demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m 'not recovery'
+	$(PYTEST) -m 'not recovery'
 
 test-recovery: $(INSTALLED)
 	$(BIN)/python -m pytest -m recovery
 
 test-fast: $(INSTALLED)
-	$(BIN)/python -m pytest -m 'not engine'
+	$(PYTEST) -m 'not engine'
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -30,7 +31,6 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/medallion validate
-	$(BIN)/python -m pytest -m 'not engine'
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
