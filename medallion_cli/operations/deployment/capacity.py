@@ -121,25 +121,38 @@ def _missing(deployment: Deployment, stack: str) -> bool:
 
 def _names(deployment: Deployment, stack: str) -> Iterator[tuple[str, str]]:
     """(type, name) of the resources whose names the template fixes; conditional ones may not be wanted."""
-    for entry in document(deployment.package.templates[stack])["Resources"].values():
-        if entry["Type"] not in NAMED or "Condition" in entry:
-            continue
-        node: Any = entry.get("Properties", {})
-        for step in NAMED[entry["Type"]][0].split("."):
-            node = node.get(step, {})
-        if (name := _literal(deployment, stack, node)) is not None:
-            yield entry["Type"], name
+    for name, entry in document(deployment.package.templates[stack])["Resources"].items():
+        if entry["Type"] in NAMED and "Condition" not in entry:
+            fixed = _name(deployment, stack, name)
+            if fixed is not None:
+                yield entry["Type"], fixed
+
+
+def _name(deployment: Deployment, stack: str, resource: str) -> str | None:
+    """The physical name of a resource; None when CloudFormation makes it."""
+    entry = document(deployment.package.templates[stack])["Resources"].get(resource, {})
+    if entry.get("Type") not in NAMED:
+        return None
+    node: Any = entry.get("Properties", {})
+    for step in NAMED[entry["Type"]][0].split("."):
+        node = node.get(step, {})
+    return _literal(deployment, stack, node)
 
 
 def _literal(deployment: Deployment, stack: str, node: Any) -> str | None:
     """A name as text; None where it holds what only CloudFormation knows."""
+
+    def referred(name: str) -> str | None:
+        found = value(deployment, stack, name)
+        return _name(deployment, stack, name) if found is None else found
+
     match node:
         case str():
             return node
         case {"Ref": str(name)}:
-            return value(deployment, stack, name)
+            return referred(name)
         case {"Fn::Sub": str(text)}:
-            parts = {name: value(deployment, stack, name) for name in re.findall(r"\$\{([^}]+)\}", text)}
+            parts = {name: referred(name) for name in re.findall(r"\$\{([^}]+)\}", text)}
             if any(part is None for part in parts.values()):
                 return None
             return re.sub(r"\$\{([^}]+)\}", lambda m: str(parts[m[1]]), text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -71,11 +72,8 @@ def account(deployment: Deployment, code: str) -> Iterator[Finding]:
 
 def region(deployment: Deployment, code: str) -> Iterator[Finding]:
     """Whether the region is switched on, and has the services."""
-    import boto3
-
-    name, session = deployment.settings.region, boto3.Session()
-    known = {service: session.get_available_regions(service) for service in SERVICES}
-    if absent := [service for service, regions in known.items() if regions and name not in regions]:
+    name = deployment.settings.region
+    if absent := [service for service, regions in _regions().items() if regions and name not in regions]:
         yield Finding(
             code, "warn", f"{name} is not known to have {', '.join(absent)}", "set another `region`"
         )
@@ -84,6 +82,15 @@ def region(deployment: Deployment, code: str) -> Iterator[Finding]:
         yield Finding(
             code, "stop", f"{name} is switched off in this account", "switch it on (AWS console, Account)"
         )
+
+
+@cache
+def _regions() -> dict[str, list[str]]:
+    """Where each service is known to be, as botocore was shipped."""
+    import boto3
+
+    session = boto3.Session()
+    return {service: session.get_available_regions(service) for service in SERVICES}
 
 
 def foreign_stacks(deployment: Deployment, code: str) -> Iterator[Finding]:
