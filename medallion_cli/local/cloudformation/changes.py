@@ -190,6 +190,7 @@ class _Modification:
     def _text(self, value: Any) -> str:
         """A value as text; with a NoEcho parameter's value in it, nothing of it."""
         text = value if isinstance(value, str) else json.dumps(value, default=repr)
+        text = repr(UNKNOWN) if value is UNKNOWN else text
         return "****" if any(secret in text for secret in self._secrets()) else text
 
     def _secrets(self) -> list[str]:

@@ -50,9 +50,12 @@ class Steps:
             made = handler.update(self._request(stack, resource, physical_id=found))
         _accept(resource, made)
 
-    def update(self, stack: Stack, resource: Resource) -> None:
+    def update(
+        self, stack: Stack, resource: Resource, *, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
         """Bring an existing resource in place from what it was before to its properties."""
-        _accept(resource, self.handler(resource.type_name).update(self._request(stack, resource)))
+        request = replace(self._request(stack, resource), cancelled=cancelled)
+        _accept(resource, self.handler(resource.type_name).update(request))
 
     def delete(self, stack: Stack, resource: Resource, *, snapshot: bool) -> None:
         """Remove the resource, after a snapshot if asked; one that is gone already counts as removed."""

@@ -151,10 +151,13 @@ class Settling:
                 resource.properties, resource.tags = properties, self._tags(resource.logical_id)
             self.stack.record("UPDATE_IN_PROGRESS", "", resource)
             self.save(self.stack)
-        worked = self._run(resource, "UPDATE", refused, lambda: self.steps.update(self.stack, resource))
+        worked = self._run(resource, "UPDATE", refused, lambda: self._update(resource))
         if worked:
             resource.before = None
         return worked
+
+    def _update(self, resource: Resource) -> None:
+        self.steps.update(self.stack, resource, cancelled=self.cancelled.is_set)
 
     def _run(self, resource: Resource, verb: str, refused: list[str], act: Callable[[], None]) -> bool:
         """Act, then record COMPLETE or FAILED; whatever a service raises is the resource's reason."""

@@ -244,5 +244,8 @@ CREATE OR REPLACE VIEW pg_catalog.svv_all_tables AS
     SELECT table_catalog::text AS database_name, table_schema::text AS schema_name, table_name::text,
         CASE table_type WHEN 'BASE TABLE' THEN 'TABLE' ELSE table_type END::text AS table_type, NULL::text AS remarks
     FROM information_schema.tables WHERE table_schema <> 'medallion_journal';
-GRANT SELECT ON pg_catalog.sys_query_history, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
+CREATE OR REPLACE VIEW pg_catalog.svv_roles AS
+    SELECT r.oid AS role_id, r.rolname::text AS role_name, NULL::text AS role_owner, NULL::text AS external_id
+    FROM pg_roles r WHERE NOT r.rolcanlogin AND r.rolname NOT LIKE 'pg\_%';
+GRANT SELECT ON pg_catalog.svv_roles, pg_catalog.sys_query_history, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
     pg_catalog.svv_table_info, pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catalog.svv_all_tables TO PUBLIC;
