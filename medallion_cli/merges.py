@@ -6,7 +6,6 @@ keys to look up again, groups to compute again.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -158,10 +157,6 @@ class Merge:
         return f"gold.merge_touched_{self.name}"
 
     @property
-    def renew_procedure(self) -> str:
-        return f"etl.renew_{self.name}"
-
-    @property
     def merging(self) -> str:
         return f"merging_{self.name}"
 
@@ -292,12 +287,6 @@ class Merge:
         if self.model.staged:
             return [(self.staging, _create(self.staging, self.staging_columns)), *pending]
         return [(self.pending, _create(self.pending, self.key_types))]
-
-    @property
-    def shape(self) -> str:
-        """16 hex digits over names and types of all columns."""
-        facts = [*self.types.items(), self.model.key, *self.own_tables]
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _create(table: str, columns: Sequence[tuple[str, str]]) -> str:

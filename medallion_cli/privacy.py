@@ -1,6 +1,6 @@
 """Which gold columns tell of a person, and what they look like to somebody who may not know.
 
-A table's `personal:` columns are followed through the models' SELECTs; a model's own `personal:` adds what cannot be seen there.
+A table's `personal:` columns are followed through the SELECTs of models; a model's own `personal:` adds what is not seen there.
 """
 
 from __future__ import annotations
@@ -36,8 +36,17 @@ def personal_columns(pipeline: Pipeline) -> Columns:
     return found
 
 
-def view_is_personal(sql: str, pipeline: Pipeline, personal: Mapping[str, frozenset[str]]) -> bool:
-    """Whether a view's SQL names a personal column of a gold model, or all columns of a model that has one."""
+def personal_views(views: Mapping[str, str], personal: Mapping[str, frozenset[str]]) -> list[str]:
+    """Names of the views (`gold.v_x`, in an order in which they can be made) that show a personal column, or another such view."""
+    closed: list[str] = []
+    for name, sql in views.items():
+        if _shows(sql, personal, {other.rpartition(".")[2].strip('"') for other in closed}):
+            closed.append(name)
+    return closed
+
+
+def _shows(sql: str, personal: Mapping[str, frozenset[str]], closed: set[str]) -> bool:
+    """Whether SQL names a personal column of a gold model, all columns of one that has some, or a closed view."""
     import sqlglot
     from sqlglot import exp
 
@@ -46,6 +55,8 @@ def view_is_personal(sql: str, pipeline: Pipeline, personal: Mapping[str, frozen
     except sqlglot.errors.ParseError:
         return True  # what cannot be read is kept from analysts
     tables = {table.name for table in parsed.find_all(exp.Table)}
+    if parsed.find(exp.Command) or tables & closed:
+        return True
     told = {column for name in tables for column in personal.get(name, ())}
     stars = [star for star in parsed.find_all(exp.Star) if not isinstance(star.parent, exp.Count)]
     return bool(told and (stars or told & {column.name for column in parsed.find_all(exp.Column)}))

@@ -1,19 +1,30 @@
 """All SQL that a pipeline's warehouse is made of, rendered from its specification; nothing is run here.
 
-Every statement can be run again: tables stay as long as their columns do, procedures and views are replaced.
+Every statement can be run again: tables change by migrations alone, procedures and views are replaced.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from medallion_cli import __version__
 from medallion_cli.assets import Assets
 from medallion_cli.errors import UsageError
-from medallion_cli.merges import Merge, copied_gold_ddl, matched
+from medallion_cli.merges import Merge, copied_gold_ddl, matched, quoted
+from medallion_cli.migrations import EMPTY, Deployed, Migration, migrations
+from medallion_cli.privacy import (
+    ANALYST,
+    PRIVILEGED,
+    ROLES,
+    SCHEMA,
+    masked_view,
+    personal_columns,
+    personal_views,
+)
 from medallion_cli.spec import Model, Pipeline, sql_list
 
 LARGEST_STATEMENT = 100 * 1024  # bytes, of the Data API
@@ -39,15 +50,40 @@ class View:
     statements: tuple[str, ...]
 
 
-def bootstrap_statements(pipeline: Pipeline, assets: Assets) -> list[Statement]:
-    """Schemas, ledger, tables, procedures, other tables and views, in an order in which they can be run."""
-    found = [
-        *_schemas(assets),
-        *_tables(pipeline, assets),
-        *_procedures(pipeline, assets),
-        *_extra_tables(pipeline, assets),
-        *_views(pipeline, assets),
-    ]
+def bootstrap_statements(pipeline: Pipeline, assets: Assets, there: Deployed = EMPTY) -> list[Statement]:
+    """Everything from the schemas on, in an order in which it can be run; `there` is what the warehouse holds."""
+    return [*schema_statements(assets), *update_statements(pipeline, assets, there)]
+
+
+def schema_statements(assets: Assets) -> list[Statement]:
+    """Schemas and ledger: what reading a warehouse's state stands on."""
+    return _within_limits(
+        Statement(f"{name} {number}", sql)
+        for name in SCHEMAS
+        for number, sql in enumerate(split_statements(assets.read(name)), 1)
+    )
+
+
+def update_statements(pipeline: Pipeline, assets: Assets, there: Deployed) -> list[Statement]:
+    """Roles, procedures of views, the migrations due in one transaction, and the procedures that merge."""
+    return _within_limits(
+        [
+            *(Statement(f"role {name}", f"CREATE ROLE {name}") for name in ROLES if name not in there.roles),
+            *_views(pipeline, assets),
+            *_migrations(pipeline, assets, there),
+            *_procedures(pipeline, assets),
+        ]
+    )
+
+
+def due(pipeline: Pipeline, assets: Assets, there: Deployed) -> list[Migration]:
+    """The migrations between what a warehouse holds and what the project says."""
+    merges = [_merge(model, pipeline, assets) for model in pipeline.models]
+    return migrations(merges, pipeline, _extra_tables(pipeline, assets), there)
+
+
+def _within_limits(statements: Iterable[Statement]) -> list[Statement]:
+    found = list(statements)
     for statement in found:
         if len(statement.sql.encode()) > LARGEST_STATEMENT:
             raise UsageError(f"{statement.name}: longer than the 100 KB that Redshift's Data API takes")
@@ -89,21 +125,14 @@ def split_statements(text: str) -> list[str]:
     return [body for body in bodies if re.sub(r"--[^\n]*|/\*.*?\*/", "", body, flags=re.DOTALL).strip()]
 
 
-def _schemas(assets: Assets) -> Iterator[Statement]:
-    for name in SCHEMAS:
-        for number, sql in enumerate(split_statements(assets.read(name)), 1):
-            yield Statement(f"{name} {number}", sql)
-
-
-def _tables(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
-    yield Statement("procedure etl.drop_views", _rendered("drop_views.sql", assets))
-    for model in pipeline.models:
-        merge = _merge(model, pipeline, assets)
-        yield Statement(
-            f"procedure {merge.renew_procedure}",
-            _rendered("renew.sql", assets, m=merge),
-        )
-        yield Statement(f"tables of {model.name}", f"CALL {merge.renew_procedure}()")
+def _migrations(pipeline: Pipeline, assets: Assets, there: Deployed) -> Iterator[Statement]:
+    found = due(pipeline, assets, there)
+    for migration in found:
+        sql = _rendered("migrate_model.sql", assets, m=migration, tool=__version__)
+        yield Statement(f"procedure etl.migrate_{migration.model}", sql)
+    extra = [sql for statements in _extra_tables(pipeline, assets).values() for sql in statements]
+    yield Statement("procedure etl.migrate", _rendered("migrate.sql", assets, migrations=found, extra=extra))
+    yield Statement("migrations", "CALL etl.migrate()")
 
 
 def _procedures(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
@@ -116,24 +145,49 @@ def _procedures(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
     yield Statement("procedure gold.merge_run", merge_run(pipeline, assets))
 
 
-def _extra_tables(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
-    """Tables of the project that are no models, such as dim_date."""
+def _extra_tables(pipeline: Pipeline, assets: Assets) -> dict[str, tuple[str, ...]]:
+    """Statements of the project's tables that are no models, such as dim_date, by name."""
     models = {model.name for model in pipeline.models}
-    for name in assets.listing("sql/redshift/tables", "*.sql"):
-        if _stem(name) not in models:
-            for number, sql in enumerate(_file(name, pipeline, assets), 1):
-                yield Statement(f"table gold.{_stem(name)} {number}", sql)
+    names = [name for name in assets.listing("sql/redshift/tables", "*.sql") if _stem(name) not in models]
+    return {_stem(name): tuple(_file(name, pipeline, assets)) for name in names}
 
 
 def _views(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
-    views = [_view(name, pipeline, assets) for name in assets.listing("sql/redshift/views", "*.sql")]
+    personal = personal_columns(pipeline)
+    files = [_view(name, pipeline, assets) for name in assets.listing("sql/redshift/views", "*.sql")]
+    masked = [_masked(model, personal[model.name]) for model in pipeline.models]
+    views = [*files, *masked]
+    yield Statement("procedure etl.drop_views", _rendered("drop_views.sql", assets))
     for view in views:
         yield Statement(f"procedure {view.procedure}", _rendered("make_view.sql", assets, view=view))
     shape = hashlib.sha256(repr(views).encode()).hexdigest()[:16]
     yield Statement(
         "procedure etl.renew_views", _rendered("renew_views.sql", assets, views=views, shape=shape)
     )
-    yield Statement("views", "CALL etl.renew_views()")
+    closed = personal_views({v.name: ";\n".join(v.statements) for v in files}, personal)
+    plain = [f"gold.{quoted(name)}" for name in _extra_tables(pipeline, assets)]
+    yield Statement("procedure etl.grant_roles", _grants(assets, plain + [v.name for v in files], closed))
+
+
+def _masked(model: Model, personal: frozenset[str]) -> View:
+    name, select = (
+        f"{SCHEMA}.{quoted(model.name)}",
+        masked_view(model, f"gold.{quoted(model.name)}", personal),
+    )
+    return View(name, f"etl.make_masked_{model.name}", (f"CREATE OR REPLACE VIEW {name} AS {select}",))
+
+
+def _grants(assets: Assets, readable: Iterable[str], closed: Sequence[str]) -> str:
+    return _rendered(
+        "grant_roles.sql",
+        assets,
+        masked=SCHEMA,
+        roles=ROLES,
+        analyst=ANALYST,
+        privileged=PRIVILEGED,
+        open=[name for name in readable if name not in closed],
+        closed=closed,
+    )
 
 
 def _view(name: str, pipeline: Pipeline, assets: Assets) -> View:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from medallion_cli.errors import MedallionError
-from medallion_cli.events import Event, Finished, Progressed, Started
+from medallion_cli.events import Event, Finished, Started
 from medallion_cli.operations import marks
 
 if TYPE_CHECKING:
@@ -58,20 +57,16 @@ def bootstrap_source(target: Target, found: dict[str, str], package: Package) ->
 def bootstrap_warehouse(
     target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets
 ) -> Generator[Event, None, None]:
-    """The warehouse's schemas, tables, procedures, views and grants: all of them again when one has changed."""
+    """The warehouse's schemas, roles, procedures, views; its tables by migrations. Skipped when it was done already."""
     from medallion_cli.aws.warehouse import connect
-    from medallion_cli.warehouse import bootstrap_statements
+    from medallion_cli.operations import migrations
 
-    statements = bootstrap_statements(pipeline, assets)
-    digest = _digest(*(s.sql for s in statements), found["WarehouseSecretArn"])
+    digest = _digest(migrations.digest(pipeline, assets), found["WarehouseSecretArn"])
     if marks.read(target, "warehouse") != digest:
-        yield Started("warehouse bootstrap")
-        warehouse = connect(target, found, settings.connection)
-        for number, statement in enumerate(statements, start=1):
-            _execute(warehouse, statement)
-            yield Progressed("warehouse bootstrap", number, len(statements), "statements")
+        yield Started(migrations.STEP)
+        made = yield from migrations.bring(connect(target, found, settings.connection), pipeline, assets)
         marks.write(target, "warehouse", digest)
-        yield Finished("warehouse bootstrap", f"{len(statements)} statements")
+        yield Finished(migrations.STEP, f"{len(made)} migrations")
 
 
 def limit_usage(target: Target, found: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
@@ -96,13 +91,6 @@ def limit_usage(target: Target, found: dict[str, str], settings: Settings) -> Ge
     else:
         return
     yield Finished("usage limit", f"{hours} RPU-hours a day")
-
-
-def _execute(warehouse: Any, statement: Any) -> None:
-    try:
-        warehouse.execute(statement.sql)
-    except MedallionError as error:
-        raise MedallionError(f"{statement.name}: {error}", hint="medallion validate") from error
 
 
 def _digest(*facts: str) -> str:

@@ -94,11 +94,15 @@ def test_each_statement_is_one_and_fits_the_data_api(statements: list[Statement]
 def test_statements_come_in_an_order_that_can_be_run(statements: list[Statement]) -> None:
     kinds = [s.name.split(" gold.")[0].split(" etl.")[0] for s in statements]
     assert kinds.index("sql/redshift/schemas/schemas.sql 1") == 0
-    first_call = next(n for n, s in enumerate(statements) if s.sql.startswith("CALL"))
-    assert statements[first_call - 1].name.startswith("procedure etl.renew_")
-    assert statements[-1].sql == "CALL etl.renew_views()"
-    tables = [n for n, s in enumerate(statements) if s.name.startswith(("tables of ", "table "))]
-    assert max(tables) < kinds.index("procedure", max(tables)), "views are made once every table is there"
+    names = [s.name for s in statements]
+    calls = [s for s in statements if s.sql.startswith("CALL")]
+    assert [s.sql for s in calls] == ["CALL etl.migrate()"], (
+        "tables, views and grants change in one transaction"
+    )
+    migrated = names.index("migrations")
+    assert names[migrated - 1] == "procedure etl.migrate"
+    assert max(n for n, name in enumerate(names) if name.startswith("role ")) < migrated
+    assert names.index("procedure etl.renew_views") < migrated < names.index("procedure gold.merge_run")
 
 
 def test_a_select_returns_its_tables_columns_in_order(project: tuple[Pipeline, Assets]) -> None:

@@ -45,12 +45,25 @@ CREATE TABLE IF NOT EXISTS etl.model_state (
 )
 DISTSTYLE ALL;
 
--- Grain: one row a model: a hash of its tables' columns; another one has them made anew.
+-- Grain: one row a model: hashes of its SELECT, its tables and their layout; others are a migration (medallion_cli.migrations).
 CREATE TABLE IF NOT EXISTS etl.shape (
   model VARCHAR(128) NOT NULL,
   shape VARCHAR(64) NOT NULL
 )
 DISTSTYLE ALL;
+
+-- Grain: one row a migration that `up` has made: what became of which model, when, by which version of the tool.
+CREATE TABLE IF NOT EXISTS etl.migration (
+  version VARCHAR(64) NOT NULL,
+  model VARCHAR(128) NOT NULL,
+  change VARCHAR(64) NOT NULL,
+  what VARCHAR(8000) NOT NULL,
+  evaluation BOOLEAN NOT NULL,
+  tool_version VARCHAR(32) NOT NULL,
+  applied_at TIMESTAMP NOT NULL
+)
+DISTSTYLE AUTO
+SORTKEY (applied_at);
 
 -- Grain: one row a view that was made from a file; shape is a hash over all of those.
 CREATE TABLE IF NOT EXISTS etl.views (

@@ -28,6 +28,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def empty(engine: Any) -> Any:
     """The warehouse without any of the pipeline's schemas."""
-    for schema in ("gold", "staging", "etl"):
+    for schema in ("masked", "gold", "staging", "etl"):
         engine.run(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     return engine

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from medallion_cli.assets import Assets
+from medallion_cli.migrations import Migration
+from medallion_cli.operations.migrations import bring, pending
 from medallion_cli.spec import Model, Pipeline, load_pipeline
-from medallion_cli.warehouse import bootstrap_statements
 
 START = datetime(2026, 1, 1)
 FOREVER = datetime(9999, 12, 31)
@@ -39,6 +40,26 @@ def literal(value: Any) -> str:
             return "'" + str(value).replace("'", "''") + "'"
 
 
+@dataclass(frozen=True)
+class Answer:
+    """As aws.warehouse.Rows, as far as operations look at it."""
+
+    rows: list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Transport:
+    """A scratch warehouse as operations see one."""
+
+    warehouse: Any
+
+    def execute(self, sql: str, params: dict[str, object] | None = None) -> Answer:
+        """One statement; named parameters become literals."""
+        for name, value in (params or {}).items():
+            sql = sql.replace(f":{name}", literal(value))
+        return Answer(self.warehouse.run(sql))
+
+
 @dataclass
 class Gold:
     """One warehouse under test: `world` is what a full evaluation would give, by model and key."""
@@ -54,10 +75,20 @@ class Gold:
         """The specification."""
         return load_pipeline(self.assets)
 
-    def bootstrap(self) -> None:
-        """Makes everything, or makes it again."""
-        for statement in bootstrap_statements(self.pipeline, self.assets):
-            self.warehouse.run(statement.sql)
+    def bootstrap(self) -> list[Migration]:
+        """Makes everything, or brings it to what the project's files say by now; the migrations made."""
+        self.__dict__.pop("pipeline", None)
+        steps = bring(Transport(self.warehouse), self.pipeline, self.assets)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+
+    def pending(self) -> list[Migration]:
+        """What `plan` shows."""
+        self.__dict__.pop("pipeline", None)
+        return pending(Transport(self.warehouse), self.pipeline, self.assets)
 
     def stage(self, run_id: str, name: str, full: bool = False, position: str | None = "known") -> None:
         """Stages what differs from what was staged last (or everything), as COPY and its ledger row would."""

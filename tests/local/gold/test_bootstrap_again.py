@@ -63,8 +63,8 @@ def test_a_view_may_read_another_that_changes(gold: Gold, project: Path) -> None
 
 def test_a_view_without_its_file_is_gone_and_holds_up_no_table(gold: Gold, project: Path) -> None:
     (project / VIEWS / "v_total_sales.sql").unlink()
-    gold.warehouse.run("UPDATE etl.shape SET shape = 'older' WHERE model = 'agg_customer'")
-    gold.bootstrap()
+    edit(project / "sql/redshift/tables/agg_customer.sql", "orders BIGINT", "orders DECIMAL(19,0)")
+    assert [m.change for m in gold.bootstrap()] == ["changed columns"]
     assert len(views(gold)) == 4
     assert "v_total_sales" not in views(gold)
 
@@ -89,8 +89,8 @@ def test_views_that_did_not_change_are_left_alone(gold: Gold) -> None:
 
 def test_a_dimension_made_anew_has_its_facts_looked_up_anew(gold: Gold) -> None:
     small(gold).run()
-    gold.warehouse.run("UPDATE etl.shape SET shape = 'older' WHERE model = 'dim_product'")
-    gold.bootstrap()
+    gold.warehouse.run("UPDATE etl.shape SET shape = 'a-b-another-c' WHERE model = 'dim_product'")
+    assert [(m.change, m.empties) for m in gold.bootstrap()] == [("changed key", True)]
     gold.product(1)
     gold.product(5, "1.00")
     gold.staged.pop("dim_product")

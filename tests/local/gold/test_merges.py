@@ -302,7 +302,7 @@ def test_somebody_elses_project_merges_and_aggregates(empty: Any) -> None:
     assets = Assets.find(SAKILA)
     gold = fresh(empty, assets)
     assert load_dashboard(assets).visuals == ()
-    assert not [s.name for s in bootstrap_statements(load_pipeline(assets), assets) if "dim_date" in s.name]
+    assert not [s.name for s in bootstrap_statements(load_pipeline(assets), assets) if "dim_date" in s.sql]
     actor, fact = gold.pipeline.model("actor"), gold.pipeline.model("fact_payment")
     gold.put("r1", actor, [["U", 1, "PENELOPE", "GUINESS", START]], full=True, position=None)
     payment = ["U", 1, 1, 1, 1, 1, 5, "ACADEMY", "2.99", START]

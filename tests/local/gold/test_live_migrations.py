@@ -1,0 +1,182 @@
+"""Migrations of a warehouse that holds data: rows stay, gold is never half or empty, and what is due is evaluated."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gold_case import Gold, Transport, fresh, small
+
+from medallion_cli.assets import Assets
+from medallion_cli.operations.migrations import look
+from medallion_cli.warehouse import update_statements
+
+pytestmark = pytest.mark.engine
+REPOSITORY = Path(__file__).resolve().parents[3]
+TABLES, SELECTS = "sql/redshift/tables", "sql/silver_to_gold"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for folder in ("configs", "sql"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    return tmp_path
+
+
+@pytest.fixture
+def gold(empty: Any, project: Path) -> Gold:
+    made = small(fresh(empty, Assets.find(project)))
+    made.run()
+    return made
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def add_column(project: Path) -> None:
+    edit(project / TABLES / "fact_sales.sql", "  _run_id", "  channel VARCHAR(20),\n  _run_id")
+    edit(project / SELECTS / "fact_sales.sql", "  i.quantity,", "  'web' AS channel,\n  i.quantity,")
+
+
+def changes(gold: Gold) -> list[tuple[str, ...]]:
+    sql = "SELECT model, change, what, evaluation, tool_version FROM etl.migration ORDER BY applied_at, model"
+    return [tuple(row) for row in gold.warehouse.run(sql) if row[1] != "new model"]
+
+
+def identity(gold: Gold, table: str) -> str:
+    return str(gold.warehouse.run(f"SELECT oid FROM pg_class WHERE oid = 'gold.{table}'::regclass")[0][0])
+
+
+def test_a_new_column_is_added_in_place_and_filled_by_the_next_run(gold: Gold, project: Path) -> None:
+    before, table = gold.rows("fact_sales"), identity(gold, "fact_sales")
+    add_column(project)
+    planned = gold.pending()
+    assert [(m.model, m.change, m.evaluation, m.empties) for m in planned] == [
+        ("fact_sales", "new column", True, False)
+    ]
+    assert [m.version for m in gold.bootstrap()] == [planned[0].version]
+    assert identity(gold, "fact_sales") == table
+    assert [row[:-1] for row in gold.warehouse.run("SELECT * FROM gold.fact_sales")]
+    assert len(gold.rows("fact_sales")) == len(before)
+    known = gold.warehouse.run("SELECT select_hash FROM etl.position WHERE model = 'fact_sales'")[0][0]
+    assert known != gold.pipeline.model("fact_sales").select_hash, "so the Glue job evaluates it in full"
+    for rows in gold.world["fact_sales"].values():
+        rows[0]["channel"] = "web"
+    gold.run(full=True)
+    assert {r[0] for r in gold.warehouse.run("SELECT channel FROM gold.fact_sales")} == {"web"}
+    assert changes(gold)[0][:2] == ("fact_sales", "new column")
+    assert "channel VARCHAR(20)" in changes(gold)[0][2]
+    assert (gold.pending(), gold.bootstrap()) == ([], [])
+
+
+def test_rows_staged_before_a_migration_are_not_merged_after_it(gold: Gold, project: Path) -> None:
+    gold.sale(9, 1, customer=1, product=1, quantity=3, day=41)
+    gold.stage("run-late", "fact_sales")
+    add_column(project)
+    gold.bootstrap()
+    gold.warehouse.run("CALL gold.merge_run('run-late', 'all')")
+    assert "fact_sales" not in gold.load("run-late")
+
+
+def test_a_widened_type_and_a_dropped_column_keep_every_other_value(gold: Gold, project: Path) -> None:
+    before = gold.warehouse.run("SELECT customer_sk, email, last_name FROM gold.dim_customer ORDER BY 1")
+    edit(project / TABLES / "dim_customer.sql", "last_name VARCHAR(320)", "last_name VARCHAR(640)")
+    edit(project / TABLES / "dim_customer.sql", "  kind VARCHAR(40),\n", "")
+    edit(project / SELECTS / "dim_customer.sql", "  c.kind,\n", "")
+    assert [(m.change, m.empties) for m in gold.bootstrap()] == [("changed columns", False)]
+    assert (
+        gold.warehouse.run("SELECT customer_sk, email, last_name FROM gold.dim_customer ORDER BY 1") == before
+    )
+    names = [c.name for c in gold.warehouse.session.execute("SELECT * FROM gold.dim_customer", ()).columns]
+    assert "kind" not in names
+    assert not gold.warehouse.run("SELECT 1 FROM pg_class WHERE relname LIKE '%\\_\\_new'")
+    views = gold.warehouse.run("SELECT COUNT(*) FROM pg_views WHERE schemaname = 'gold'")
+    assert int(views[0][0]) == 5
+    gold.run(full=True)
+
+
+def test_a_migration_that_fails_leaves_gold_as_it_was(gold: Gold, project: Path) -> None:
+    before = gold.snapshot()
+    add_column(project)
+    edit(project / TABLES / "dim_product.sql", "sku VARCHAR(128)", "sku VARCHAR(256)")
+    edit(project / "sql/redshift/views/v_top_products.sql", "sold.units,", "sold.unitz,")
+    with pytest.raises(Exception, match="unitz"):
+        gold.bootstrap()
+    assert changes(gold) == []
+    assert gold.warehouse.run("SELECT COUNT(*) FROM gold.v_top_products")
+    gold.assets = Assets.find(REPOSITORY)
+    assert gold.bootstrap() == []
+    assert gold.snapshot() == before
+
+
+def test_interrupted_before_its_transaction_the_next_up_goes_on(gold: Gold, project: Path) -> None:
+    add_column(project)
+    planned = gold.pending()
+    there = look(Transport(gold.warehouse))
+    for statement in update_statements(gold.pipeline, gold.assets, there):
+        if statement.name == "migrations":
+            break
+        gold.warehouse.run(statement.sql)
+    assert gold.pending() == planned
+    gold.bootstrap()
+    gold.warehouse.run("CALL etl.migrate()")
+    assert len(changes(gold)) == 1
+
+
+def test_an_aggregate_whose_select_changed_is_computed_anew_at_once(gold: Gold, project: Path) -> None:
+    edit(project / "sql/redshift/aggregates/agg_customer.sql", "SUM(quantity)", "SUM(quantity) * 10")
+    units = gold.warehouse.run("SELECT SUM(units) FROM gold.agg_customer")[0][0]
+    assert [(m.model, m.change) for m in gold.bootstrap()] == [("agg_customer", "changed SELECT")]
+    assert int(gold.warehouse.run("SELECT SUM(units) FROM gold.agg_customer")[0][0]) == 10 * int(units)
+
+
+def test_models_come_and_go(gold: Gold, project: Path) -> None:
+    config = project / "configs/pipeline.yaml"
+    edit(config, "  agg_customer:\n", "  agg_buyer:\n")
+    for folder in (TABLES, "sql/redshift/aggregates"):
+        file = project / folder / "agg_customer.sql"
+        file.with_name("agg_buyer.sql").write_text(file.read_text().replace("agg_customer", "agg_buyer"))
+        file.unlink()
+    edit(
+        project / "sql/redshift/views/v_customer_segments.sql", "gold.agg_customer c\n", "gold.agg_buyer c\n"
+    )
+    edit(
+        project / "sql/redshift/views/v_customer_segments.sql",
+        "FROM gold.agg_customer)",
+        "FROM gold.agg_buyer)",
+    )
+    held = gold.rows("agg_customer")
+    found = {m.model: m.change for m in gold.bootstrap()}
+    assert found == {"agg_buyer": "new model", "agg_customer": "dropped model"}
+    assert gold.rows("agg_buyer") == held, "the warehouse computes it at once"
+    left = (
+        "SELECT relname FROM pg_class WHERE relname LIKE '%agg_customer%' "
+        "UNION ALL SELECT proname FROM pg_proc WHERE proname LIKE '%agg_customer%'"
+    )
+    assert gold.warehouse.run(left) == []
+    gold.run(full=True)
+
+
+def test_a_table_that_its_file_fills_is_made_anew(gold: Gold, project: Path) -> None:
+    file = project / TABLES / "dim_date.sql"
+    edit(file, "is_weekend BOOLEAN NOT NULL,", "is_weekend BOOLEAN NOT NULL,\n  is_monday BOOLEAN,")
+    edit(file, "day_name, is_weekend)", "day_name, is_weekend, is_monday)")
+    edit(file, "IN (0, 6)\n", "IN (0, 6),\n  EXTRACT(dow FROM days.date_day) = 1\n")
+    assert [m.model for m in gold.bootstrap()] == ["dim_date"]
+    assert int(gold.warehouse.run("SELECT COUNT(*) FROM gold.dim_date WHERE is_monday")[0][0]) > 1000
+    assert gold.bootstrap() == []
+
+
+def test_a_warehouse_of_an_older_tool_keeps_its_rows(gold: Gold) -> None:
+    before = gold.snapshot()
+    gold.warehouse.run("UPDATE etl.shape SET shape = '0123456789abcdef'")
+    gold.warehouse.run("DROP TABLE etl.migration")
+    found = gold.bootstrap()
+    assert {(m.change, m.empties) for m in found} == {("changed SELECT", False)}
+    assert gold.snapshot() == before
+    assert gold.bootstrap() == []
