@@ -125,7 +125,7 @@ def replicate_reload(
     from medallion_cli.operations import replicate
 
     call.confirm("Read every source table again?", yes)
-    call.terminal.follow(replicate.reload(call.target, call.outputs, call.settings))
+    call.change("replicate reload", replicate.reload(call.target, call.outputs, call.settings))
 
 
 @replicate_app.command("status")

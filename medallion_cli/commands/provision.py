@@ -22,11 +22,11 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(context: typer.Context) -> None:
-    """Check specification, SQL and templates, offline. Exit 3 when something is found."""
+    """Check specification, SQL, templates and state machine, offline. Exit 3 when something is found."""
     call = invocation(context)
     from medallion_cli.operations.validate import validate as check
 
-    findings = check(call.pipeline, call.assets)
+    findings = check(call.assets)
     if call.terminal.wants_json:
         call.terminal.document(findings)
     for finding in findings:
@@ -75,6 +75,8 @@ def up(
 
     project = (call.settings, call.pipeline, call.assets)
     if only is not None:
+        if call.settings.target == "aws":
+            call.confirm(f"Update the {only} of {call.settings.prefix}?", yes)
         call.change(f"up --only {only}", code.only(only, call.target, call.outputs, *project))
         return
     if call.settings.target == "aws":

@@ -103,8 +103,11 @@ def until_settled(
 
 
 def _under_way(known: Stack, events: list[StackEvent], patience: float) -> bool:
+    """The events may be newer than the status that was read before them."""
+    told = [event.status for event in events if event.resource == known.name]
+    begun = bool(told) and told[-1].endswith("_IN_PROGRESS")
     unseen = known.status == "REVIEW_IN_PROGRESS" or not events
-    return known.busy or (unseen and time.monotonic() < patience)
+    return known.busy or begun or (unseen and time.monotonic() < patience)
 
 
 class _View:

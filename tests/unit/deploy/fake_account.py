@@ -69,6 +69,7 @@ class Account:
             del self.stacks[StackName]
         elif stack["then"]:
             stack["status"], stack["then"] = stack["then"], None
+            self._event(StackName, StackName, stack["status"])
         return {"Stacks": [shown]}
 
     def _shown(self, name: str, stack: Document) -> Document:
