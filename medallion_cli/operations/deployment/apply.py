@@ -7,6 +7,7 @@ started again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -108,8 +109,11 @@ class _Up:
         try:
             yield from self._execute(stack, made)
         except MedallionError:
-            if replicating is not None:  # what was rolled back replicates as before
-                yield from replicating.resumed()
+            if (
+                replicating is not None
+            ):  # what was rolled back replicates as before; else the next `up` sees the mark
+                with contextlib.suppress(MedallionError):
+                    yield from replicating.resumed()
             raise
 
     def _execute(self, stack: str, made: ChangeSet) -> Steps:
