@@ -76,7 +76,7 @@ def limit_usage(target: Target, found: dict[str, str], settings: Settings) -> Ge
         return
     client = target.client("redshift-serverless")
     arn = client.get_workgroup(workgroupName=found["WorkgroupName"])["workgroup"]["workgroupArn"]
-    limits = client.list_usage_limits(resourceArn=arn, usageType="serverless-compute")["usageLimits"]
+    limits = client.list_usage_limits(resourceArn=arn, usageType="serverless-compute").get("usageLimits", [])
     daily = next((limit for limit in limits if limit.get("period") == "daily"), None)
     if daily is None:
         client.create_usage_limit(
