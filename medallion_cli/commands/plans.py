@@ -22,6 +22,8 @@ def show(call: Invocation, plan: DeployPlan) -> None:
             _made_of(terminal, stack)
     else:
         _changes(terminal, plan)
+    for text in plan.databases if not terminal.wants_json else ():
+        terminal.line(text)
     if not terminal.wants_json and plan.cost is not None:
         _cost(terminal, plan)
     for change, lost in plan.losses:
@@ -42,6 +44,7 @@ def document(plan: DeployPlan) -> dict[str, object]:
     return {
         "seen": plan.seen,
         "changes": plan.changes,
+        "databases": plan.databases,
         "losses": [{"change": change, "lost": lost} for change, lost in plan.losses],
         "live": plan.live,
         "stacks": plan.stacks,

@@ -48,8 +48,8 @@ def plan(context: typer.Context) -> None:
         return
     found = call.terminal.follow(plans.plan(call.target, *project))
     show(call, found)
-    if found.changes:
-        raise CheckFailed(f"{len(found.changes)} changes pending", hint=call.command("up"))
+    if found.pending:
+        raise CheckFailed(f"{found.pending} changes pending", hint=call.command("up"))
 
 
 Only = Annotated[

@@ -15,6 +15,7 @@ from medallion_cli.operations import marks
 if TYPE_CHECKING:
     from medallion_cli.assets import Assets
     from medallion_cli.aws.session import Target
+    from medallion_cli.migrations import Migration
     from medallion_cli.operations.package import Package
     from medallion_cli.settings import Settings
     from medallion_cli.spec import Pipeline
@@ -46,9 +47,9 @@ def bootstrap_source(target: Target, found: dict[str, str], package: Package) ->
     """The source's schema, users and binlog retention: the function's zip holds its DDL."""
     from medallion_cli.aws.source import Source
 
-    digest = _digest(package.parameters["SourceCodeKey"], found["SourceSecretArn"])
-    if marks.read(target, "source") != digest:
+    if source_is_due(target, found, package):
         yield Started("source bootstrap")
+        digest = _digest(package.parameters["SourceCodeKey"], found["SourceSecretArn"])
         Source(target, found["SourceFunctionName"]).call("bootstrap")
         marks.write(target, "source", digest)
         yield Finished("source bootstrap")
@@ -67,6 +68,25 @@ def bootstrap_warehouse(
         made = yield from migrations.bring(connect(target, found, settings.connection), pipeline, assets)
         marks.write(target, "warehouse", digest)
         yield Finished(migrations.STEP, f"{len(made)} migrations")
+
+
+def source_is_due(target: Target, found: dict[str, str], package: Package) -> bool:
+    """Whether the source's schema, users or settings are others than the project's."""
+    digest = _digest(package.parameters["SourceCodeKey"], found["SourceSecretArn"])
+    return marks.read(target, "source") != digest
+
+
+def pending_migrations(
+    target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets
+) -> list[Migration] | None:
+    """What would change in gold; None when nothing at all would, and then the warehouse is not woken to be asked."""
+    from medallion_cli.aws.warehouse import connect
+    from medallion_cli.operations import migrations
+
+    digest = _digest(migrations.digest(pipeline, assets), found["WarehouseSecretArn"])
+    if marks.read(target, "warehouse") == digest:
+        return None
+    return migrations.pending(connect(target, found, settings.connection), pipeline, assets)
 
 
 def limit_usage(target: Target, found: dict[str, str], settings: Settings) -> Generator[Event, None, None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medallion_cli.aws.cloudformation import RECREATED, Change
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Started
+from medallion_cli.operations.bootstrap import pending_migrations, source_is_due
 from medallion_cli.operations.deployment import change_sets, code
 from medallion_cli.operations.deployment.change_sets import Deployment, change_set, loses_data
 from medallion_cli.operations.deployment.conditions import made
@@ -49,6 +50,7 @@ class DeployPlan:
 
     stacks: list[StackPlan]
     findings: list[Finding]
+    databases: list[str] = field(default_factory=list)  # what their bootstrap would do
     cost: Any = None  # operations.cost.CostEstimate
     seen: bool = True  # whether the account was looked at
     live: list[Change] = field(default_factory=list)  # what `up --only` has done already
@@ -57,6 +59,11 @@ class DeployPlan:
     def changes(self) -> list[Change]:
         """Of all stacks."""
         return [change for stack in self.stacks for change in stack.changes]
+
+    @property
+    def pending(self) -> int:
+        """How many things `up` would do."""
+        return len(self.changes) + len(self.databases)
 
     @property
     def is_new(self) -> bool:
@@ -79,7 +86,7 @@ def plan_unseen(settings: Settings, pipeline: Pipeline, assets: Assets) -> Deplo
     graph = stack_graph(package.templates)
     added = {stack: _added(settings, package, stack) for stack in package.templates}
     stacks = _stacks(settings, package, graph, added)
-    return DeployPlan(stacks, unseen(settings), _cost(settings, package), seen=False)
+    return DeployPlan(stacks, unseen(settings), cost=_cost(settings, package), seen=False)
 
 
 def plan(
@@ -95,7 +102,9 @@ def plan(
     pending, live = _without_live(deployment, found, changes)
     stacks = _stacks(settings, deployment.package, deployment.graph, pending)
     findings = preflight(deployment) if look and settings.target == "aws" else []
-    return DeployPlan(stacks, findings, _cost(settings, deployment.package), live=live)
+    databases = list(_databases(deployment, found, pipeline, assets))
+    cost = _cost(settings, deployment.package)
+    return DeployPlan(stacks, findings, databases, cost, live=live)
 
 
 def _stacks(
@@ -192,6 +201,26 @@ def _without_live(
             change = Change(deployment.name(stack), "Modify", name, type_, "False", (CODE,), (CODE,), name)
             pending[stack] = [*pending[stack], change]
     return pending, live
+
+
+def _databases(
+    deployment: Deployment, found: dict[str, str], pipeline: Pipeline, assets: Assets
+) -> Iterator[str]:
+    """What `up` would do after its stacks; of an environment that is not whole yet, its stacks say enough."""
+    target, settings = deployment.target, deployment.settings
+    with_source = found.keys() >= {"SourceSecretArn", "SourceFunctionName"}
+    if with_source and source_is_due(target, found, deployment.package):
+        yield "source: schema, users and settings are brought again (no row changes)"
+    if not found.keys() >= {"WarehouseSecretArn", "WorkgroupName"}:
+        return
+    try:
+        migrations = pending_migrations(target, found, settings, pipeline, assets)
+    except MedallionError as error:
+        yield f"gold: it changes, but it could not be seen how ({error})"
+        return
+    if migrations is not None:
+        yield "gold: schemas, procedures, views and grants are brought again"
+        yield from (f"gold: {migration}" for migration in migrations)
 
 
 def _cost(settings: Settings, package: Package) -> Any:

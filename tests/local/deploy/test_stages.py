@@ -1,0 +1,204 @@
+"""`up` on the embedded AWS: every stack fails in its middle once and is cut off once, and the next `up` always goes on."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Generator
+from graphlib import TopologicalSorter
+from typing import Any
+
+import pytest
+import yaml
+from deployed import PREFIX, ROOT, Environment
+
+from medallion_cli.errors import MedallionError
+from medallion_cli.events import Event, Finished, Noted
+from medallion_cli.operations import lock, marks
+from medallion_cli.operations.deployment import change_sets
+from medallion_cli.operations.deployment.graph import document
+
+pytestmark = pytest.mark.engine
+SETTINGS = "infra_templates/replication_settings.yaml"
+
+
+def waves(graph: dict[str, frozenset[str]]) -> list[list[str]]:
+    """Stacks that can be brought at the same time, one wave after the other."""
+    sorter, found = TopologicalSorter(graph), list[list[str]]()
+    sorter.prepare()
+    while sorter.is_active():
+        found.append(sorted(sorter.get_ready()))
+        sorter.done(*found[-1])
+    return found
+
+
+def test_every_stack_fails_in_its_middle_and_is_cut_off_and_up_goes_on(environment: Environment) -> None:
+    deployment = change_sets.prepare(
+        environment.target, environment.settings, environment.pipeline, environment.assets
+    )
+    for stack, body in deployment.package.templates.items():
+        names = [n for n, entry in document(body)["Resources"].items() if "Condition" not in entry]
+        environment.break_(stack, names[len(names) // 2])
+    number = 0
+    for wave in waves(deployment.graph):
+        fails(environment, wave)
+        for stack in wave:
+            environment.mend(stack)
+        for stack in wave:
+            is_cut_off(environment, stack, daemon=number % 2 == 1)
+            number += 1
+    is_cut_off_in_the_warehouse(environment)
+    environment.up()
+    assert set(environment.statuses().values()) == {"CREATE_COMPLETE"}
+    assert environment.pending() == []
+    assert lock.holder(environment.target) is None
+
+
+def fails(environment: Environment, wave: list[str]) -> None:
+    """`up` tells the root cause of one, and nothing of what only followed; all of the wave have rolled back."""
+    with pytest.raises(MedallionError) as raised:
+        environment.up()
+    assert re.match(
+        rf"{PREFIX}-({'|'.join(wave)}): Faulty \(AWS::Lambda::Function\) could not be created: .*"
+        r"(retail-nowhere|bucket does not exist)",
+        str(raised.value),
+    ), raised.value
+    assert "cancelled" not in str(raised.value)
+    assert raised.value.hint == "mend it, then: medallion up"
+    found = environment.statuses()
+    assert {stack: found[stack] for stack in wave} == dict.fromkeys(wave, "ROLLBACK_COMPLETE")
+    assert "ROLLBACK_COMPLETE" not in {s for stack, s in found.items() if stack not in wave}
+
+
+def is_cut_off(environment: Environment, stack: str, *, daemon: bool) -> None:
+    """`up` is killed once a stack's operation has begun, or the daemon under it is."""
+    process = environment.command("up")
+    environment.until_begun(stack, process)
+    if daemon:
+        environment.kill_daemon()
+        out, _ = process.communicate(timeout=120)
+        assert "Traceback" not in out
+    else:
+        process.kill()
+        process.communicate()
+
+
+def is_cut_off_in_the_warehouse(environment: Environment) -> None:
+    """After the stacks and the source, in the middle of its SQL."""
+    process = environment.command("up")
+    while marks.read(environment.target, "source") is None:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert marks.read(environment.target, "warehouse") is None
+
+
+def test_a_second_operator_is_refused_until_the_lock_is_broken(environment: Environment) -> None:
+    def work() -> Generator[Event, None, None]:
+        yield Noted("at work")
+
+    first = lock.hold(environment.target, "up", work())
+    next(first)
+    second = environment.command("up")
+    said = second.communicate(timeout=60)[0].splitlines()
+    assert second.returncode == 1
+    assert re.match(rf"error {PREFIX} is held by \S+@\S+: up since [-0-9]+ [:0-9]+ UTC", said[-2])
+    assert said[-1].endswith(f"medallion --project {environment.project} unlock")
+    assert "unlocked" in environment.run("unlock", "--yes")
+    assert lock.holder(environment.target) is None
+    first.close()
+
+
+def test_a_change_to_a_running_task_loses_no_row(environment: Environment) -> None:
+    environment.up()
+    environment.run("seed", "--rows", "3000", "--seed", "7")
+    environment.run("replicate", "start")
+    document = yaml.safe_load((ROOT / SETTINGS).read_text())
+    document["FullLoadSettings"]["CommitRate"] = 5000
+    (environment.project / SETTINGS).write_text(yaml.safe_dump(document))
+    busy = environment.command("seed", "--changes", "2000", "--seed", "8")
+    events = environment.up()
+    assert busy.wait(120) == 0
+    told = [event.detail for event in events if isinstance(event, Finished) and event.step == "replication"]
+    assert told == ["stopped", "resumed"]
+    assert environment.pending() == []
+    caught_up(environment)
+    for table in environment.pipeline.tables:
+        assert environment.bronze(table.name, list(table.key)) == rows(environment, table), table.name
+
+
+def caught_up(environment: Environment) -> None:
+    from medallion_cli.operations.replicate import catch_up
+
+    list(catch_up(environment.target, environment.outputs(), environment.settings))
+
+
+def rows(environment: Environment, table: Any) -> dict[tuple[Any, ...], Any]:
+    """(key → updated_at) of the source's rows."""
+    with environment.source() as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(table.key)}, updated_at FROM {table.schema}.{table.name}")
+        return {row[:-1]: row[-1] for row in cursor.fetchall()}
+
+
+def test_an_up_that_was_killed_while_replication_stood_still_resumes_it(environment: Environment) -> None:
+    """The task is stopped and marked, then everything ends; nothing is left to change for the next `up`."""
+    from medallion_cli.operations import replicate
+
+    target, found = environment.target, environment.outputs()
+    marks.write(target, "replicating", "stopped for a change")
+    list(replicate.stop(target, found, environment.settings))
+    environment.up()
+    assert replicate.status(target, found).status == "running"
+    assert marks.read(target, "replicating") is None
+
+
+def test_scripts_alone_are_live_and_planned_no_more(environment: Environment) -> None:
+    """And `up` brings back what the project says, although no stack's parameter has changed since."""
+    script = environment.project / "glue_scripts" / "checksum.py"
+    script.parent.mkdir()
+    script.write_text((ROOT / "glue_scripts" / "checksum.py").read_text() + "# changed\n")
+    assert environment.pending() == [(f"{PREFIX}-transform", "ChecksumJob")]
+    before = location(environment)
+    assert "scripts updated" in environment.run("up", "--only", "scripts")
+    assert location(environment) != before
+    assert environment.pending() == []
+    script.unlink()
+    assert environment.pending() == [(f"{PREFIX}-transform", "retail-local-checksum")]
+    assert Finished("retail-local-checksum", "scripts updated") in environment.up()
+    assert location(environment) == before
+    assert environment.pending() == []
+
+
+def location(environment: Environment) -> str:
+    found = environment.target.client("glue").get_job(JobName=environment.outputs()["ChecksumJob"])
+    return str(found["Job"]["Command"]["ScriptLocation"])
+
+
+def test_the_functions_code_alone_is_live_and_planned_no_more(environment: Environment) -> None:
+    ddl = environment.project / "sql" / "mysql" / "schema.sql"
+    ddl.write_text(ddl.read_text() + "\n-- changed\n")
+    assert "code updated" in environment.run("up", "--only", "lambda")
+    assert environment.pending() == []
+    assert "unchanged" in environment.run("up", "--only", "lambda")
+
+
+def test_sql_alone_is_brought_once(environment: Environment) -> None:
+    view = environment.project / "sql" / "redshift" / "views" / "v_total_sales.sql"
+    view.write_text(view.read_text() + "\n-- changed\n")
+    assert "warehouse" in environment.run("up", "--only", "sql")
+    assert "warehouse" not in environment.run("up", "--only", "sql")
+
+
+def test_a_database_is_not_replaced_unless_that_is_meant(environment: Environment) -> None:
+    template = (ROOT / "infra_templates" / "source.yaml").read_text()
+    changed = template.replace("${Prefix}-source\n      Engine:", "${Prefix}-other\n      Engine:")
+    assert changed != template
+    (environment.project / "infra_templates" / "source.yaml").write_text(changed)
+    with pytest.raises(
+        MedallionError, match=r"Database \(AWS::RDS::DBInstance\) would be replaced"
+    ) as raised:
+        environment.up()
+    assert "--replace-data" in str(raised.value.hint)
+    environment.mend("source")
+    assert environment.pending() == []
