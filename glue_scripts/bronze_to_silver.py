@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from medallion_glue.arguments import chosen, read_arguments
 from medallion_glue.document import Pipeline, read_pipeline
+from medallion_glue.erasures import NOTHING, read_erasures
 from medallion_glue.faults import one_line
 from medallion_glue.heartbeat import newest_token
 from medallion_glue.lakehouse import Lakehouse, open_session
@@ -59,7 +60,11 @@ def take_tables(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str])
     """Takes the chosen tables, a few at a time; reports in the specification's order."""
     loaded = {name.strip() for name in arguments["loaded"].split(",")}
     names = chosen(arguments["tables"], [table.name for table in pipeline.tables])
-    tables = [SilverTable(house, pipeline.table(name), arguments["bronze_bucket"]) for name in names]
+    erased = read_erasures(arguments["artifacts_bucket"], names)
+    tables = [
+        SilverTable(house, pipeline.table(name), arguments["bronze_bucket"], erased.get(name, NOTHING))
+        for name in names
+    ]
 
     def take(silver: SilverTable) -> TableReport:
         house.enter(silver.table.name)

@@ -70,7 +70,8 @@ def stage_models(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str]
     with ThreadPoolExecutor(PARALLEL) as pool:
         for staged in pool.map(stage, names):
             if staged is not None:
-                print(f"{staged.model}: {staged.upserts} upserts, {staged.deletes} deletes", flush=True)
+                told = f", {staged.note}" if staged.note else ""
+                print(f"{staged.model}: {staged.upserts} upserts, {staged.deletes} deletes{told}", flush=True)
                 yield staged
 
 
@@ -105,6 +106,7 @@ def stage_model(
         upserts=upserts,
         deletes=deletes,
         manifest=manifest,
+        note=gold.note(known) if since is None and not full else None,
     )
 
 

@@ -13,10 +13,11 @@ from medallion_cli.spec_file import Entry, parse
 
 
 class Schedules(Entry):
-    """The two schedules; both are off until `resume --schedule`."""
+    """The schedules; all are off until `resume --schedule`."""
 
     pipeline: str = "rate(15 minutes)"
     generator: str = "rate(5 minutes)"
+    housekeeping: str = "cron(17 3 * * ? *)"
     time_zone: str = "UTC"
     generator_changes: int = Field(default=200, ge=1)
 

@@ -63,8 +63,21 @@ class GoldModel:
         start: dict[str, int | None] = json.loads(known["to"])
         if set(start) != {entry.table for entry in self.model.inputs}:
             return None
-        gone = [t for t, s in start.items() if s is not None and not self._reachable(t, s)]
-        return None if gone else start
+        return None if self._unreachable(start) else start
+
+    def note(self, known: Mapping[str, str] | None) -> str | None:
+        """Why a known position is no place to go on from; None when it is one, or there is none."""
+        if not known or not known.get("to"):
+            return None
+        if known.get("hash") != self.model.select_hash:
+            return "evaluated in full: its SELECT, columns or inputs have changed"
+        gone = self._unreachable(json.loads(known["to"]))
+        return f"evaluated in full: snapshots of {', '.join(gone)} were expired" if gone else None
+
+    def _unreachable(self, start: Mapping[str, int | None]) -> list[str]:
+        """Inputs whose changes cannot be read from there any more."""
+        inputs = {entry.table for entry in self.model.inputs}
+        return [t for t, s in start.items() if t in inputs and s is not None and not self._reachable(t, s)]
 
     def _reachable(self, name: str, snapshot: int) -> bool:
         return self.house.descends(self.pipeline.table(name).changes, snapshot)

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
+
+BATCH = 1000  # S3's limit for one DeleteObjects
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object of a listing; size in bytes."""
+
+    key: str
+    size: int
+    modified: datetime
 
 
 @cache
@@ -35,10 +48,29 @@ def put_json(uri: str, document: dict[str, Any]) -> None:
     client().put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
 
-def parquet_files(bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
-    """Key and size in bytes of every Parquet object under a prefix, in key order."""
+def listed(bucket: str, prefix: str = "") -> Iterator[Listed]:
+    """Every object under a prefix, in key order."""
     pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
         for entry in page.get("Contents", ()):
-            if entry["Key"].endswith(".parquet"):
-                yield entry["Key"], entry["Size"]
+            yield Listed(entry["Key"], entry["Size"], entry["LastModified"])
+
+
+def keys(bucket: str, prefix: str) -> Iterator[str]:
+    """The keys under a prefix, in order."""
+    return (entry.key for entry in listed(bucket, prefix))
+
+
+def parquet_files(bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
+    """Key and size in bytes of every Parquet object under a prefix, in key order."""
+    return ((entry.key, entry.size) for entry in listed(bucket, prefix) if entry.key.endswith(".parquet"))
+
+
+def delete(bucket: str, names: Sequence[str]) -> int:
+    """Deletes objects; how many. RuntimeError when S3 kept one."""
+    for start in range(0, len(names), BATCH):
+        wanted = [{"Key": name} for name in names[start : start + BATCH]]
+        answer = client().delete_objects(Bucket=bucket, Delete={"Objects": wanted, "Quiet": True})
+        if errors := answer.get("Errors"):
+            raise RuntimeError(f"s3://{bucket}/{errors[0]['Key']} was not deleted: {errors[0]['Message']}")
+    return len(names)

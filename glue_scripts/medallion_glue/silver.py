@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_glue.bronze import change_columns, files, read_changes
 from medallion_glue.document import Table
+from medallion_glue.erasures import NOTHING, Erasures, left
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.newest import newest, state_columns
 
@@ -71,6 +72,7 @@ class SilverTable:
     house: Lakehouse
     table: Table
     bronze: str
+    erasures: Erasures = NOTHING
 
     def take(self, generation: str, loaded: bool) -> TableReport:
         """Takes every new file: the rest of the generation at hand, then `generation` once it is loaded."""
@@ -87,7 +89,8 @@ class SilverTable:
         return self._described(replace(report, state="waiting_for_full_load" if waiting else "ok"))
 
     def _step(self, report: TableReport, generation: str, taken: Collection[str], first: bool) -> TableReport:
-        new = [key for key in files(self.bronze, generation, self.table) if key not in taken]
+        done = {*taken, *self.erasures.emptied}
+        new = [key for key in files(self.bronze, generation, self.table) if key not in done]
         read = self.append(new, generation if first else None)
         counts = self.bring()
         return replace(
@@ -124,6 +127,7 @@ class SilverTable:
     def _batch(self, keys: list[str], snapshot_of: str | None) -> DataFrame | None:
         """What to append; None when there is no row, so that no snapshot comes of it."""
         rows = read_changes(self.house.spark, self.bronze, keys, self.table) if keys else None
+        rows = left(rows, self.table, self.erasures) if rows is not None else None
         if snapshot_of is not None and self.house.head(self.table.name) is not None:
             gone = self._tombstones(snapshot_of, rows)
             rows = gone if rows is None else rows.unionByName(gone)

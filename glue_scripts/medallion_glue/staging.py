@@ -29,6 +29,7 @@ class Staged:
     upserts: int
     deletes: int
     manifest: str | None
+    note: str | None = None  # why it is full, where nobody asked for that
 
     def document(self) -> dict[str, Any]:
         """Its entry in the step file."""
@@ -43,6 +44,7 @@ class Staged:
             "upserts": self.upserts,
             "deletes": self.deletes,
             "manifest": self.manifest,
+            "note": self.note,
         }
 
 

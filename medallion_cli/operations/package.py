@@ -25,7 +25,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first moment: no clock in the bytes
 AUTHORITIES = "infra_templates/rds-ca-rsa2048-g1.pem"
 LARGEST_BODY = 51_200  # bytes of TemplateBody
 SHARED = "glue_scripts/medallion_glue"
-SCRIPTS = ("bronze_to_silver", "silver_to_gold", "checksum")
+SCRIPTS = ("bronze_to_silver", "silver_to_gold", "checksum", "housekeeping", "erase")
 STACKS = (
     "network",
     "storage",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LAYERS = ("bronze", "silver", "gold")
 # The state machine's states that a run's progress shows; what is entered between two of them counts to the first.
-PHASES = ("Bronze to silver", "Silver to gold", "Load staging", "Merge", "Write summary")
+PHASES = ("Bronze to silver", "Silver to gold", "Load staging", "Merge", "Housekeeping", "Write summary")
 
 
 @dataclass(frozen=True)

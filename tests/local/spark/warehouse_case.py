@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -269,6 +269,7 @@ class Case:
         loaded = ",".join(f"{self.schema}.{table}" for table in self.loaded)
         arguments = {
             "bronze_bucket": "bronze",
+            "artifacts_bucket": "artifacts",
             "loaded": loaded or "none",
             "generation": self.generation,
             "tables": tables,
@@ -389,4 +390,18 @@ class FolderClient:
         """One page."""
         root = self.root / Bucket
         found = sorted(str(p.relative_to(root)) for p in (root / Prefix).rglob("*") if p.is_file())
-        yield {"Contents": [{"Key": key, "Size": (root / key).stat().st_size} for key in found]}
+        yield {"Contents": [self._entry(root, key) for key in found]}
+
+    def _entry(self, root: Path, key: str) -> dict[str, Any]:
+        facts = (root / key).stat()
+        return {
+            "Key": key,
+            "Size": facts.st_size,
+            "LastModified": datetime.fromtimestamp(facts.st_mtime, UTC),
+        }
+
+    def delete_objects(self, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
+        """As boto3's."""
+        for entry in Delete["Objects"]:
+            (self.root / Bucket / entry["Key"]).unlink(missing_ok=True)
+        return {}

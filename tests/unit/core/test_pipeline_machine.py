@@ -202,3 +202,20 @@ def test_a_run_yields_to_one_that_started_before(tmp_path: Path) -> None:
     warehouse, found = run(tmp_path, {}, ListExecutions=older)
     assert json.loads(found["output"]) == {"status": "skipped"}
     assert {name for name, _ in warehouse.calls} == {"ListExecutions"}
+
+
+def test_housekeeping_waits_for_other_runs_and_is_told_what_gold_reads(tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    earlier = {"name": "run-0", "startDate": datetime(2020, 1, 1, tzinfo=UTC)}
+    answers = [[earlier], [earlier], []]
+    warehouse, found = run(
+        tmp_path,
+        {"layers": ["housekeeping"], "tables": "all"},
+        ListExecutions=lambda _: {"executions": answers.pop(0)},
+    )
+    assert found["status"] == "SUCCEEDED", found
+    given = arguments(warehouse, "HousekeepingJob")
+    assert json.loads(given["--positions"]) == {"dim_customer": {"to": '{"customers":1}', "hash": "hash"}}
+    assert [name for name, _ in warehouse.calls].count("StartJobRun") == 1, "no layer is run"
+    assert warehouse.objects["summary"]["status"] == "SUCCEEDED"

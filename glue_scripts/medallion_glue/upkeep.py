@@ -1,0 +1,79 @@
+"""Iceberg's own upkeep of one silver table: fewer files, fewer snapshots, no files that nothing names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from medallion_glue.lakehouse import Lakehouse
+
+SMALL_FILES = 5  # so many make a compaction worth while
+DELETE_FILES = 3  # position deletes on one data file
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """One table of the lakehouse."""
+
+    house: Lakehouse
+    table: str
+
+    def compact(self) -> int:
+        """Rewrites small files, and those that many deletes point into, whole; how many files were rewritten."""
+        options = {
+            "min-input-files": str(SMALL_FILES),
+            "delete-file-threshold": str(DELETE_FILES),
+            "remove-dangling-deletes": "true",
+        }
+        return self._rewritten(options)
+
+    def rewrite(self, condition: str) -> int:
+        """Rewrites every file that may hold rows of a condition: what deletes had only hidden is gone from the new ones."""
+        return self._rewritten({"rewrite-all": "true", "remove-dangling-deletes": "true"}, condition)
+
+    def _rewritten(self, options: dict[str, str], condition: str | None = None) -> int:
+        pairs = ", ".join(f"'{key}', '{value}'" for key, value in options.items())
+        quoted = condition.replace("'", "\\'") if condition else ""
+        where = f", where => '{quoted}'" if condition else ""
+        row = self._call(f"rewrite_data_files(table => '{self._name}', options => map({pairs}){where})")
+        return int(row["rewritten_data_files_count"])
+
+    def expire(self, before: datetime) -> int:
+        """Forgets snapshots of before a moment, never the newest, with the files that only they name; how many."""
+        had = self.snapshots()
+        millis = int(before.timestamp() * 1000)
+        handle = self.house.handle(self.table)
+        expiry = handle.expireSnapshots().expireOlderThan(millis).retainLast(1).cleanExpiredFiles(True)
+        expiry.commit()
+        self.house.spark.catalog.refreshTable(self.house.name(self.table))
+        return had - self.snapshots()
+
+    def snapshots(self) -> int:
+        """How many there are."""
+        return sum(1 for _ in self.house.handle(self.table).snapshots())
+
+    def moment(self, snapshot: int) -> datetime | None:
+        """When a snapshot was made; None for one that is gone."""
+        found = self.house.handle(self.table).snapshot(snapshot)
+        return None if found is None else datetime.fromtimestamp(found.timestampMillis() / 1000, UTC)
+
+    def remove_orphans(self, before: datetime) -> int:
+        """Deletes files of before a moment that no snapshot names, as killed jobs leave them; how many."""
+        text = before.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        call = f"remove_orphan_files(table => '{self._name}', older_than => TIMESTAMP '{text}')"
+        return len(self._rows(call))
+
+    def files(self) -> int:
+        """Data files of the current snapshot."""
+        return int(self.house.spark.table(f"{self.house.name(self.table)}.files").count())
+
+    @property
+    def _name(self) -> str:
+        return f"{self.house.database}.{self.table}"
+
+    def _call(self, procedure: str) -> Any:
+        return self._rows(procedure)[0]
+
+    def _rows(self, procedure: str) -> list[Any]:
+        return list(self.house.spark.sql(f"CALL {self.house.catalog}.system.{procedure}").collect())
