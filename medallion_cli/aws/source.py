@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import MedallionError, UsageError
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
+
+
+# MySQL's own words for a full disk: 1021, 1114, "Errcode: 28", or the local database's
+FULL = re.compile(r"no space left|\b(1021|1114), |Errcode: 28\b", re.IGNORECASE)
+ROOM = "make room for the source database (on AWS: a larger DatabaseStorage), then type the same command"
 
 
 class Source:
@@ -34,6 +40,8 @@ def _failure(operation: str, document: Any) -> MedallionError:
     """A function's error: {errorMessage, errorType, …}; a timeout or crash has no type of ours."""
     found = document if isinstance(document, dict) else {"errorMessage": str(document)}
     message = str(found.get("errorMessage") or "failed without a message").splitlines()[0]
+    if FULL.search(message):
+        return MedallionError(f"{operation}: {message}", hint=ROOM)
     match found.get("errorType"):
         case "UsageError":
             return UsageError(message)

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medallion_cli.errors import MedallionError
+from medallion_cli.local import surroundings
 from medallion_cli.local.engines.processes import ensure_dead, read_pidfile
 from medallion_cli.local.runtime import Credentials
+from medallion_cli.local.space import LEAST_MEGABYTES, free_megabytes
 
 START_SECONDS = 180.0
-FIRST_MEGABYTES, LEAST_MEGABYTES = 600, 32  # free space to make an environment, and to go on with one
+FIRST_MEGABYTES = 600  # free space to make an environment; to go on with one takes less
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def ensure(
     """
     _roomy(state)
     if (found := endpoint(state)) is not None:
+        surroundings.record(state, cache_root())
         return found
     _end_leftovers(state)
     notify(f"starting the embedded AWS in {state}")
@@ -76,6 +79,7 @@ def ensure(
         (state / "logs").mkdir(parents=True, exist_ok=True)
         (state / "objects").mkdir(exist_ok=True)
         cache_root().mkdir(parents=True, exist_ok=True)
+        surroundings.record(state, cache_root())
     except OSError as error:
         raise MedallionError(f"{error.filename}: {error.strerror}", hint="set MEDALLION_STATE_HOME") from None
     _reachable(state)
@@ -143,6 +147,7 @@ def _launch(state: Path, region: str, options: Mapping[str, str]) -> Endpoint:
             stderr=sink,
             start_new_session=True,
             cwd=state,
+            env=surroundings.of_daemon(),
         )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -196,7 +201,7 @@ def _look(state: Path) -> str:
 def _roomy(state: Path) -> None:
     needed = LEAST_MEGABYTES if (state / "engines").exists() else FIRST_MEGABYTES
     folder = next((path for path in (state, *state.parents) if path.exists()), Path("/"))
-    free = shutil.disk_usage(folder).free >> 20
+    free = free_megabytes(folder)
     if free < needed:
         raise MedallionError(
             f"{folder}: no space left on the disk ({free} MB free, {needed} MB needed)",

@@ -25,6 +25,7 @@ from medallion_cli.local.engines.processes import free_port, write_pidfile
 from medallion_cli.local.protocol import Service, ServiceError
 from medallion_cli.local.runtime import Credentials, Runtime
 from medallion_cli.local.state import write_file
+from medallion_cli.local.surroundings import Surroundings
 
 log = logging.getLogger("medallion")
 
@@ -83,7 +84,11 @@ def serve(runtime: Runtime) -> None:
     from werkzeug.serving import make_server
 
     port = int(runtime.endpoint.rpartition(":")[2])
-    server = make_server("127.0.0.1", port, Application(runtime), threaded=True, request_handler=_quiet())
+    surroundings = Surroundings(runtime)
+    surroundings.settle()
+    surroundings.follow()
+    application = Application(runtime, surroundings)
+    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_quiet())
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -164,12 +169,14 @@ def _log_to(path: Path) -> None:
 class Application:
     """WSGI: finds the service and operation of a request, calls it, answers in its protocol."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, surroundings: Surroundings) -> None:
         self.runtime = runtime
+        self.surroundings = surroundings
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         from werkzeug.wrappers import Request, Response
 
+        self.surroundings.follow()
         request = Request(environ)
         key = f"Credential={self.runtime.credentials.access_key}/"
         if key not in request.headers.get("Authorization", ""):

@@ -122,6 +122,21 @@ class MariaDB:
         """Whether the server that was started here has ended by itself."""
         return self._process is not None and self._process.poll() is not None
 
+    @property
+    def waits_for_space(self) -> bool:
+        """Whether the last thing that the server said is that the disk is full: it looks again once a minute."""
+        if not self._log.exists():
+            return False
+        with self._log.open("rb") as file:
+            file.seek(max(0, self._log.stat().st_size - 2_000))
+            return "Disk is full" in _last_line(file.read().decode(errors="replace"))
+
+    def kill(self) -> None:
+        """Ends the server at once, as a crash would; InnoDB and the binlog recover."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def connect(self, **options: Any) -> pymysql.connections.Connection[Any]:
         """The administrator's autocommitting connection, kept out of the binlog."""
         import pymysql

