@@ -119,7 +119,8 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
         "must be a condition function",
     ),
     "conditions are no circle": (
-        f"Conditions: {{C: !Not [!Condition D], D: !Equals [a, b]}}\nResources:\n{TOPIC}Outputs: {{O: {{Value: a, Condition: C}}}}",
+        f"Conditions: {{C: !Not [!Condition D], D: !Equals [a, b]}}\nResources:\n{TOPIC}"
+        "Outputs: {O: {Value: a, Condition: C}}",
         f"Conditions: {{C: !Not [!Condition D], D: !Not [!Condition C]}}\nResources:\n{TOPIC}"
         "Outputs: {O: {Value: a, Condition: C}}",
         "circular condition dependency",

@@ -15,7 +15,8 @@ from medallion_cli.local.protocol import ServiceError
 from medallion_cli.local.runtime import Credentials, Runtime
 from medallion_cli.local.services import iam, kms
 
-TRUST = "{Version: '2012-10-17', Statement: [{Effect: Allow, Principal: {Service: dms.amazonaws.com}, Action: 'sts:AssumeRole'}]}"
+ALLOWED = "{Effect: Allow, Principal: {Service: dms.amazonaws.com}, Action: 'sts:AssumeRole'}"
+TRUST = f"{{Version: '2012-10-17', Statement: [{ALLOWED}]}}"
 BODY = f"""
 Resources:
   Key: {{Type: 'AWS::KMS::Key'}}
