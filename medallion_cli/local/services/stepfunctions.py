@@ -60,37 +60,40 @@ class StepFunctions(Service):
 
     def create_state_machine(self, params: dict[str, Any]) -> dict[str, Any]:
         """Checks that the definition is a JSONata machine whose transitions exist."""
-        machines = self._machines()
-        arn = f"arn:aws:states:{self.runtime.region}:{self.runtime.account}:stateMachine:{params['name']}"
-        if arn in machines and machines[arn]["definition"] != params["definition"]:
-            raise ServiceError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
-        _check(params["definition"])
-        created = machines.get(arn, {}).get("created", _now())
-        machines[arn] = {
-            "name": params["name"], "definition": params["definition"],
-            "role": params["roleArn"], "created": created,
-        }  # fmt: skip
-        self.runtime.store.save("state_machines", machines)
-        return {"stateMachineArn": arn, "creationDate": datetime.fromisoformat(created)}
+        with self.lock:
+            machines = self._machines()
+            arn = f"arn:aws:states:{self.runtime.region}:{self.runtime.account}:stateMachine:{params['name']}"
+            if arn in machines and machines[arn]["definition"] != params["definition"]:
+                raise ServiceError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
+            _check(params["definition"])
+            created = machines.get(arn, {}).get("created", _now())
+            machines[arn] = {
+                "name": params["name"], "definition": params["definition"],
+                "role": params["roleArn"], "created": created,
+            }  # fmt: skip
+            self.runtime.store.save("state_machines", machines)
+            return {"stateMachineArn": arn, "creationDate": datetime.fromisoformat(created)}
 
     def update_state_machine(self, params: dict[str, Any]) -> dict[str, Any]:
         """For executions to come."""
-        machines = self._machines()
-        machine = self._machine(params["stateMachineArn"])
-        if "definition" in params:
-            _check(params["definition"])
-            machine["definition"] = params["definition"]
-        machine["role"] = params.get("roleArn", machine["role"])
-        machines[params["stateMachineArn"]] = machine
-        self.runtime.store.save("state_machines", machines)
-        return {"updateDate": datetime.now(UTC)}
+        with self.lock:
+            machines = self._machines()
+            machine = self._machine(params["stateMachineArn"])
+            if "definition" in params:
+                _check(params["definition"])
+                machine["definition"] = params["definition"]
+            machine["role"] = params.get("roleArn", machine["role"])
+            machines[params["stateMachineArn"]] = machine
+            self.runtime.store.save("state_machines", machines)
+            return {"updateDate": datetime.now(UTC)}
 
     def delete_state_machine(self, params: dict[str, Any]) -> dict[str, Any]:
         """No error when it is not there."""
-        machines = self._machines()
-        machines.pop(params["stateMachineArn"], None)
-        self.runtime.store.save("state_machines", machines)
-        return {}
+        with self.lock:
+            machines = self._machines()
+            machines.pop(params["stateMachineArn"], None)
+            self.runtime.store.save("state_machines", machines)
+            return {}
 
     def describe_state_machine(self, params: dict[str, Any]) -> dict[str, Any]:
         """Definition and role."""
