@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from medallion_cli.operations.package import Package
     from medallion_cli.settings import Settings
 
-SCHEDULES = ("Pipeline", "Generator")
-ACCOUNT_ROLES = ("dms-vpc-role", "dms-cloudwatch-logs-role")
+SCHEDULES = ("Pipeline", "Generator", "Housekeeping")
+ACCOUNT_ROLES = {"vpc": "dms-vpc-role", "logs": "dms-cloudwatch-logs-role"}
 
 
 def check_settings(settings: Settings, package: Package) -> None:
@@ -73,6 +73,7 @@ def environment_parameters(settings: Settings) -> dict[str, str]:
         "PollSeconds": str(settings.poll_seconds),
         "PipelineSchedule": settings.schedules.pipeline,
         "GeneratorSchedule": settings.schedules.generator,
+        "HousekeepingSchedule": settings.schedules.housekeeping,
         "GeneratorChanges": str(settings.schedules.generator_changes),
         "ScheduleTimeZone": settings.schedules.time_zone,
         "DeletionProtection": str(settings.guards.termination_protection).lower(),
@@ -101,22 +102,28 @@ def _generation(target: Target, found: dict[str, str]) -> str:
 
 
 def _account_roles(target: Target, known: Stack | None) -> dict[str, str]:
-    """DMS wants two roles of fixed names once an account: made by the first stack that misses one, and kept by it."""
-    if known is not None and "CreateAccountRoles" in known.parameters:
-        return {"CreateAccountRoles": known.parameters["CreateAccountRoles"]}
+    """DMS wants two roles of fixed names once an account: each made by the first stack that misses it, and kept by it."""
+    kept = known.parameters.get("CreateAccountRoles", "false") if known is not None else "false"
+    own = {"true": set(ACCOUNT_ROLES), "false": set()}.get(kept, {kept})
+    missing = {
+        short for short, role in ACCOUNT_ROLES.items() if short not in own and _is_missing(target, role)
+    }
+    made = sorted(own | missing)
+    return {"CreateAccountRoles": "true" if len(made) == len(ACCOUNT_ROLES) else "".join(made) or "false"}
+
+
+def _is_missing(target: Target, role: str) -> bool:
+    """False for one that cannot be looked for: creating a role that is there would fail."""
     try:
-        for role in ACCOUNT_ROLES:
-            target.client("iam").get_role(RoleName=role)
+        target.client("iam").get_role(RoleName=role)
     except AwsError as error:
-        return (
-            {"CreateAccountRoles": "true"} if error.code in ("NoSuchEntity", "NoSuchEntityException") else {}
-        )
-    return {}
+        return error.code in ("NoSuchEntity", "NoSuchEntityException")
+    return False
 
 
 def _schedule_state(target: Target, found: dict[str, str], name: str) -> str:
     """Off until somebody switches it on."""
-    if "ScheduleGroupName" not in found:
+    if f"{name}ScheduleName" not in found:
         return "DISABLED"
     schedule = target.client("scheduler").get_schedule(
         GroupName=found["ScheduleGroupName"], Name=found[f"{name}ScheduleName"]

@@ -23,6 +23,7 @@ SERVICES = {
     "s3": ("s3", "S3"),
     "glue": ("glue", "Glue"),
     "sns": ("sns", "Sns"),
+    "cloudwatch": ("cloudwatch", "CloudWatch"),
     "lambda": ("lambda", "Lambda"),
     "secretsmanager": ("secretsmanager", "SecretsManager"),
 }

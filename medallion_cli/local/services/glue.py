@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.local.protocol import Service, ServiceError
-from medallion_cli.local.services.glue_runs import Outcome, SparkRuns
+from medallion_cli.local.services.glue_runs import Outcome, SparkRuns, log_prefix
 
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
@@ -250,7 +250,7 @@ def _new_run(job: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
         "Arguments": params.get("Arguments", {}),
         "ExecutionTime": 0,
         "Timeout": params.get("Timeout") or job.get("Timeout") or _DEFAULT_TIMEOUT,
-        "LogGroupName": "/aws-glue/jobs",
+        "LogGroupName": log_prefix(job.get("DefaultArguments", {}) | params.get("Arguments", {})),
         "GlueVersion": job.get("GlueVersion", "5.1"),
     }
 

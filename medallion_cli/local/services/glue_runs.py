@@ -22,7 +22,7 @@ from medallion_cli.local.engines.spark import Jvm, job_settings
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
 
-LOG_GROUPS = ("/aws-glue/jobs/output", "/aws-glue/jobs/error")
+_LOGS = "/aws-glue/jobs"  # of output and error, where no --custom-logGroup-prefix says otherwise
 _LEAST_BYTES = 16 << 20
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "JAVA_HOME")
 _OF_GLUE = ("--conf", "--extra-py-files")  # read here; everything else goes to the script, as on Glue
@@ -107,7 +107,7 @@ class SparkRuns:
         told: Callable[[Outcome], None],
     ) -> Outcome:
         command, environment = self._prepare(run_id, folder, job, arguments)
-        with _appended(self._runtime, run_id) as (out, err):
+        with _appended(self._runtime, run_id, log_prefix(arguments)) as (out, err):
             with self._guard:
                 process = spawn(
                     command, env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=out, stderr=err
@@ -182,6 +182,11 @@ def _untold(code: int, folder: Path) -> str:
     return f"the job's process ended with {code}"
 
 
+def log_prefix(arguments: Mapping[str, str]) -> str:
+    """What a run's two log groups begin with (Glue 5: `<prefix>/output` and `<prefix>/error`)."""
+    return arguments.get("--custom-logGroup-prefix") or _LOGS
+
+
 def _settings(conf: str) -> Iterator[tuple[str, str]]:
     """Pairs of a `--conf` argument, in which further settings follow as `a=b --conf c=d`."""
     for word in shlex.split(conf):
@@ -193,8 +198,10 @@ def _settings(conf: str) -> Iterator[tuple[str, str]]:
 class _appended:
     """The run's two log streams, open for appending."""
 
-    def __init__(self, runtime: Runtime, run_id: str) -> None:
-        self._files: list[IO[bytes]] = [runtime.log(group, run_id).open("ab") for group in LOG_GROUPS]
+    def __init__(self, runtime: Runtime, run_id: str, prefix: str) -> None:
+        self._files: list[IO[bytes]] = [
+            runtime.log(f"{prefix}/{name}", run_id).open("ab") for name in ("output", "error")
+        ]
 
     def __enter__(self) -> tuple[IO[bytes], IO[bytes]]:
         return self._files[0], self._files[1]
