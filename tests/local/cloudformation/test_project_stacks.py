@@ -93,9 +93,23 @@ class Project:
             time.sleep(0.2)
         return state
 
+    def drifted(self, stack: str) -> dict[str, list[dict[str, str]]]:
+        """Differences by resource, of those that are not as their template says."""
+        cloudformation, name = self.daemon.client("cloudformation"), f"{PREFIX}-{stack}"
+        made = cloudformation.detect_stack_drift(StackName=name)
+        found = cloudformation.describe_stack_drift_detection_status(**_id(made))
+        assert found["DetectionStatus"] == "DETECTION_COMPLETE"
+        drifts = cloudformation.describe_stack_resource_drifts(StackName=name)["StackResourceDrifts"]
+        return {
+            item["LogicalResourceId"]: item["PropertyDifferences"]
+            for item in drifts
+            if item["StackResourceDriftStatus"] not in ("IN_SYNC", "NOT_CHECKED")
+        }
+
     def reasons(self, stack: str) -> list[str]:
         events = self.daemon.client("cloudformation").describe_stack_events(StackName=f"{PREFIX}-{stack}")
-        return [item.get("ResourceStatusReason", "") for item in events["StackEvents"]]
+        told = [item.get("ResourceStatusReason", "") for item in events["StackEvents"]]
+        return [reason for reason in told if reason]
 
     def empty(self) -> None:
         s3 = self.daemon.client("s3")
@@ -106,6 +120,25 @@ class Project:
                 s3.delete_object(Bucket=bucket, Key=item["Key"])
 
 
+def _id(made: dict[str, Any]) -> dict[str, str]:
+    return {"StackDriftDetectionId": made["StackDriftDetectionId"]}
+
+
+def _changed_behind_its_back(project: Project) -> None:
+    """What somebody does in a console: a function's memory, a parameter of the database, a role."""
+    client, outputs = project.daemon.client, project.outputs()
+    client("lambda").update_function_configuration(
+        FunctionName=outputs["SourceFunctionName"], MemorySize=512
+    )
+    resources = client("cloudformation").describe_stack_resources(StackName=f"{PREFIX}-source")
+    ids = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in resources["StackResources"]}
+    setting = {"ParameterName": "binlog_format", "ParameterValue": "MIXED", "ApplyMethod": "pending-reboot"}
+    client("rds").modify_db_parameter_group(
+        DBParameterGroupName=ids["DatabaseParameters"], Parameters=[setting]
+    )
+    client("logs").delete_log_group(logGroupName=ids["SourceFunctionLogs"])
+
+
 def test_every_stack_comes_up_stays_and_goes(daemon: Daemon) -> None:
     project = Project(daemon)
     for stack in project.stacks:
@@ -113,6 +146,19 @@ def test_every_stack_comes_up_stays_and_goes(daemon: Daemon) -> None:
         assert project.settle(stack) == "CREATE_COMPLETE", project.reasons(stack)
     for stack in project.stacks:
         assert "didn't contain changes" in project.change_set(stack)["StatusReason"]
+        assert project.drifted(stack) == {}, stack
+    _changed_behind_its_back(project)
+    found = project.drifted("source")
+    assert found.keys() == {"SourceFunction", "DatabaseParameters", "SourceFunctionLogs"}
+    assert found["SourceFunction"] == [
+        {
+            "PropertyPath": "/MemorySize",
+            "ExpectedValue": "1024",
+            "ActualValue": "512",
+            "DifferenceType": "NOT_EQUAL",
+        }
+    ]
+    assert [item["PropertyPath"] for item in found["DatabaseParameters"]] == ["/Parameters/binlog_format"]
     project.empty()
     for stack in reversed(project.stacks):
         daemon.client("cloudformation").delete_stack(StackName=f"{PREFIX}-{stack}")
