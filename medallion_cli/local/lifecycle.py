@@ -16,9 +16,10 @@ from medallion_cli.errors import MedallionError
 from medallion_cli.local import surroundings
 from medallion_cli.local.engines.processes import ensure_dead, read_pidfile
 from medallion_cli.local.runtime import Credentials
-from medallion_cli.local.space import LEAST_MEGABYTES, free_megabytes
+from medallion_cli.local.space import LEAST_MEGABYTES, free_megabytes, shortage
 
 START_SECONDS = 180.0
+ROOM = "free some space, then type the same command"
 FIRST_MEGABYTES = 600  # free space to make an environment; to go on with one takes less
 
 
@@ -157,6 +158,8 @@ def _launch(state: Path, region: str, options: Mapping[str, str]) -> Endpoint:
         if process.poll() is not None:
             if (found := _other(state)) is not None:
                 return found
+            if full := shortage(state):
+                raise MedallionError(full, hint=ROOM)
             raise MedallionError(f"the embedded AWS did not start: {_last_line(state)}", hint=_look(state))
         time.sleep(0.05)
     raise MedallionError("the embedded AWS does not get ready", hint=_look(state))
@@ -205,7 +208,7 @@ def _roomy(state: Path) -> None:
     if free < needed:
         raise MedallionError(
             f"{folder}: no space left on the disk ({free} MB free, {needed} MB needed)",
-            hint="free some space, then type the same command",
+            hint=ROOM,
         )
 
 

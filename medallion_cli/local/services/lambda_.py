@@ -133,12 +133,14 @@ class Lambda(Service):
             answer = self._awaited(process, payload, timeout)
         except _OutOfSpace as full:
             _end(process)
-            return True, json.dumps({"errorType": "MedallionError", "errorMessage": str(full)}).encode()
+            return True, _full(str(full))
         except subprocess.TimeoutExpired:
             _end(process)
             message = f"{request} Task timed out after {timeout:.2f} seconds"
             return True, json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": message}).encode()
         kind, _, body = answer.partition(b"\n")
+        if kind not in (b"result", b"error") and (full := shortage(self.runtime.state)):
+            return True, _full(full)
         if kind not in (b"result", b"error"):
             message = f"RequestId: {request} Error: Runtime exited with code {process.returncode}"
             return True, json.dumps({"errorType": "Runtime.ExitError", "errorMessage": message}).encode()
@@ -237,6 +239,11 @@ class Lambda(Service):
 
 class _OutOfSpace(Exception):
     """The disk is full; the text is what is told of it."""
+
+
+def _full(message: str) -> bytes:
+    """The failure of a function that the full disk is the cause of."""
+    return json.dumps({"errorType": "MedallionError", "errorMessage": message}).encode()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
