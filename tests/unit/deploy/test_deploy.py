@@ -13,8 +13,7 @@ from medallion_cli.assets import Assets
 from medallion_cli.aws.cloudformation import Stacks
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted, Started
-from medallion_cli.operations import deploy as taking_down
-from medallion_cli.operations import package
+from medallion_cli.operations import package, teardown
 from medallion_cli.operations.deployment import apply, change_sets, code
 from medallion_cli.operations.deployment import plan as plans
 from medallion_cli.operations.deployment.graph import stack_graph
@@ -57,7 +56,7 @@ def up(account: Account, pipeline: Pipeline, assets: Assets) -> list[Event]:
 
 
 def down(account: Account, delete_data: bool = False) -> list[Event]:
-    return list(taking_down.destroy(account, account.settings, delete_data))  # type: ignore[arg-type]
+    return list(teardown.destroy(account, account.settings, delete_data))  # type: ignore[arg-type]
 
 
 def returned(steps: Iterator[Event]) -> Any:
