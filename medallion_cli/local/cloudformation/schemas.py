@@ -61,8 +61,8 @@ class ResourceSchema:
 
     @cached_property
     def attributes(self) -> frozenset[str]:
-        """Every name GetAtt accepts: read-only leaves, and the objects that hold them."""
-        return frozenset(self._attributes())
+        """Every name GetAtt accepts: read-only leaves and the objects that hold them, nothing write-only."""
+        return frozenset(self._attributes()) - frozenset(self.write_only)
 
     def _attributes(self) -> Iterator[str]:
         if self.type_name in _WHOLE:

@@ -384,3 +384,28 @@ def test_a_policy_alone_is_a_change_without_replacement(account: Account) -> Non
     account.api.wait("demo")
     gone = account.change_set(f"Resources:\n{TOPIC}")["Changes"][-1]["ResourceChange"]
     assert (gone["Action"], gone["PolicyAction"]) == ("Remove", "Retain")
+
+
+def test_a_snapshot_policy_shows_in_the_change_set_and_is_taken(account: Account, cloud: Cloud) -> None:
+    db = "{Engine: mysql, DBInstanceClass: db.t4g.micro, AllocatedStorage: '20', Timezone: %s}"
+    body = of("AWS::RDS::DBInstance", db, ", DeletionPolicy: Snapshot, UpdateReplacePolicy: Snapshot")
+    account.deploy(body % "a")
+    replaced = account.change_set(body % "b")["Changes"][0]["ResourceChange"]
+    assert (replaced["Replacement"], replaced["PolicyAction"]) == ("True", "ReplaceAndSnapshot")
+    removed = account.change_set(f"Resources:\n{TOPIC}")["Changes"][-1]["ResourceChange"]
+    assert (removed["Action"], removed["PolicyAction"]) == ("Remove", "Snapshot")
+    first = account.physical("It")
+    account.deploy(body % "b")
+    account.deploy(f"Resources:\n{TOPIC}")
+    taken = [
+        params["FinalDBSnapshotIdentifier"] for name, params in cloud.calls if name == "DeleteDBInstance"
+    ]
+    assert taken[0] == f"{first}-snapshot"
+    assert len(taken) == 2
+
+
+def test_what_is_write_only_can_not_be_read(account: Account) -> None:
+    db = "{Engine: mysql, DBInstanceClass: db.t4g.micro, AllocatedStorage: '20', MasterUserPassword: a}"
+    body = of("AWS::RDS::DBInstance", db) + "Outputs: {O: {Value: !GetAtt It.%s}}"
+    assert outcome(account, body % "MasterUserPassword").endswith("MasterUserPassword in Fn::GetAtt")
+    assert outcome(account, body % "DBInstanceClass") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -84,3 +85,18 @@ def test_a_rollback_takes_new_tags_back(account: Account, cloud: Cloud) -> None:
     last = [params for name, params in cloud.calls if name == "TagResource" and "TagsToAdd" in params][-1]
     assert last["TagsToAdd"] == {"project": "retail"}
     assert account.stack()["Tags"] == tags(project="retail")
+
+
+def test_a_stack_of_an_older_version_has_its_tags_already(account: Account, cloud: Cloud) -> None:
+    """Its document knows neither tags of resources nor imports: nothing is due because of that."""
+    account.deploy(BODY, Tags=tags(project="retail"))
+    for name, text in cloud.store.texts.items():
+        document = json.loads(text)
+        if name != "cloudformation":
+            for key in ("suspended", "imports"):
+                del document[key]
+            for resource in document["resources"].values():
+                del resource["tags"], resource["before_tags"]
+            cloud.store.texts[name] = json.dumps(document)
+    again = Account(cloud)
+    assert "didn't contain changes" in again.change_set(BODY)["StatusReason"]
