@@ -317,6 +317,7 @@ def _dropped(name: str, pipeline: Pipeline, there: Deployed) -> Migration:
         f"gold.merge_{name}": "VARCHAR",
         f"gold.merge_touched_{name}": "VARCHAR",
         f"etl.migrate_{name}": "",
+        f"etl.make_masked_{name}": "",
     }
     literal = sql_list([name])
     return Migration(

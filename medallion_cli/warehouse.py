@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from medallion_cli import __version__
@@ -224,6 +225,7 @@ def _rendered(name: str, assets: Assets, **facts: Any) -> str:
     return str(_environment(assets).get_template(name).render(**facts)).strip()
 
 
+@lru_cache(4)
 def _environment(assets: Assets) -> Any:
     """Jinja over the procedure templates, with the filters that write lists of columns."""
     import jinja2

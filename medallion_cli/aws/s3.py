@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.aws.errors import Asked
@@ -60,17 +61,23 @@ def put_bytes(target: Target, bucket: str, key: str, content: bytes) -> None:
     target.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
 
 
+def began(target: Target, bucket: str, prefix: str) -> datetime | None:
+    """When the oldest object under a prefix was written; None without one."""
+    pages = _pages(target, Bucket=bucket, Prefix=prefix)
+    return min((entry["LastModified"] for page in pages for entry in page.get("Contents", [])), default=None)
+
+
+def delete(target: Target, bucket: str, names: Sequence[str]) -> int:
+    """Deletes objects; how many."""
+    for start in range(0, len(names), BATCH):
+        batch = [{"Key": name} for name in names[start : start + BATCH]]
+        target.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+    return len(names)
+
+
 def empty(target: Target, bucket: str) -> int:
     """Deletes every object of a bucket (none of ours keeps versions); how many."""
-    client, deleted, batch = target.client("s3"), 0, []
-    for key in [*keys(target, bucket)]:
-        batch.append({"Key": key})
-        if len(batch) == BATCH:
-            client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
-            deleted, batch = deleted + len(batch), []
-    if batch:
-        client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
-    return deleted + len(batch)
+    return delete(target, bucket, [*keys(target, bucket)])
 
 
 def _pages(target: Target, **params: Any) -> Iterator[dict[str, Any]]:

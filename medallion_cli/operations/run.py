@@ -100,6 +100,14 @@ def run(
     return RunResult(execution.run_id, execution.status, time.monotonic() - began, tables)
 
 
+def idle(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
+    """Waits until no run is in flight."""
+    machine = StateMachine(target, outputs)
+    for running in machine.running():
+        yield Noted(f"waiting for {running.run_id}")
+        yield from _follow(machine, running, settings)
+
+
 def read_step(target: Target, outputs: dict[str, str], run_id: str, step: str) -> dict[str, Any] | None:
     """A step file of a run; None when the step did not write one."""
     from medallion_cli.aws.s3 import read_text

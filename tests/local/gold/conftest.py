@@ -30,4 +30,7 @@ def empty(engine: Any) -> Any:
     """The warehouse without any of the pipeline's schemas."""
     for schema in ("masked", "gold", "staging", "etl"):
         engine.run(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    for role in ("medallion_analyst", "medallion_privileged"):
+        if engine.run(f"SELECT 1 FROM svv_roles WHERE role_name = '{role}'"):
+            engine.run(f"DROP ROLE {role}")
     return engine

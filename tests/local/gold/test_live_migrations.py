@@ -52,6 +52,14 @@ def identity(gold: Gold, table: str) -> str:
     return str(gold.warehouse.run(f"SELECT oid FROM pg_class WHERE oid = 'gold.{table}'::regclass")[0][0])
 
 
+def interrupt(gold: Gold) -> None:
+    """An `up` that is killed before its one transaction."""
+    for statement in update_statements(gold.pipeline, gold.assets, look(Transport(gold.warehouse))):
+        if statement.name == "migrations":
+            return
+        gold.warehouse.run(statement.sql)
+
+
 def test_a_new_column_is_added_in_place_and_filled_by_the_next_run(gold: Gold, project: Path) -> None:
     before, table = gold.rows("fact_sales"), identity(gold, "fact_sales")
     add_column(project)
@@ -59,9 +67,11 @@ def test_a_new_column_is_added_in_place_and_filled_by_the_next_run(gold: Gold, p
     assert [(m.model, m.change, m.evaluation, m.empties) for m in planned] == [
         ("fact_sales", "new column", True, False)
     ]
+    interrupt(gold)
+    assert gold.pending() == planned
     assert [m.version for m in gold.bootstrap()] == [planned[0].version]
+    gold.warehouse.run("CALL etl.migrate()")
     assert identity(gold, "fact_sales") == table
-    assert [row[:-1] for row in gold.warehouse.run("SELECT * FROM gold.fact_sales")]
     assert len(gold.rows("fact_sales")) == len(before)
     known = gold.warehouse.run("SELECT select_hash FROM etl.position WHERE model = 'fact_sales'")[0][0]
     assert known != gold.pipeline.model("fact_sales").select_hash, "so the Glue job evaluates it in full"
@@ -69,6 +79,7 @@ def test_a_new_column_is_added_in_place_and_filled_by_the_next_run(gold: Gold, p
         rows[0]["channel"] = "web"
     gold.run(full=True)
     assert {r[0] for r in gold.warehouse.run("SELECT channel FROM gold.fact_sales")} == {"web"}
+    assert len(changes(gold)) == 1
     assert changes(gold)[0][:2] == ("fact_sales", "new column")
     assert "channel VARCHAR(20)" in changes(gold)[0][2]
     assert (gold.pending(), gold.bootstrap()) == ([], [])
@@ -114,20 +125,6 @@ def test_a_migration_that_fails_leaves_gold_as_it_was(gold: Gold, project: Path)
     assert gold.snapshot() == before
 
 
-def test_interrupted_before_its_transaction_the_next_up_goes_on(gold: Gold, project: Path) -> None:
-    add_column(project)
-    planned = gold.pending()
-    there = look(Transport(gold.warehouse))
-    for statement in update_statements(gold.pipeline, gold.assets, there):
-        if statement.name == "migrations":
-            break
-        gold.warehouse.run(statement.sql)
-    assert gold.pending() == planned
-    gold.bootstrap()
-    gold.warehouse.run("CALL etl.migrate()")
-    assert len(changes(gold)) == 1
-
-
 def test_an_aggregate_whose_select_changed_is_computed_anew_at_once(gold: Gold, project: Path) -> None:
     edit(project / "sql/redshift/aggregates/agg_customer.sql", "SUM(quantity)", "SUM(quantity) * 10")
     units = gold.warehouse.run("SELECT SUM(units) FROM gold.agg_customer")[0][0]
@@ -142,14 +139,8 @@ def test_models_come_and_go(gold: Gold, project: Path) -> None:
         file = project / folder / "agg_customer.sql"
         file.with_name("agg_buyer.sql").write_text(file.read_text().replace("agg_customer", "agg_buyer"))
         file.unlink()
-    edit(
-        project / "sql/redshift/views/v_customer_segments.sql", "gold.agg_customer c\n", "gold.agg_buyer c\n"
-    )
-    edit(
-        project / "sql/redshift/views/v_customer_segments.sql",
-        "FROM gold.agg_customer)",
-        "FROM gold.agg_buyer)",
-    )
+    for view in (project / "sql/redshift/views").glob("*.sql"):
+        view.write_text(view.read_text().replace("gold.agg_customer", "gold.agg_buyer"))
     held = gold.rows("agg_customer")
     found = {m.model: m.change for m in gold.bootstrap()}
     assert found == {"agg_buyer": "new model", "agg_customer": "dropped model"}

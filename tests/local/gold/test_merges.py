@@ -188,21 +188,6 @@ def test_a_staged_run_survives_another_bootstrap(gold: Gold) -> None:
     assert gold.load("waiting")["fact_sales"] == (1, 0, 0, 3)
 
 
-def test_changed_columns_make_a_models_tables_anew(gold: Gold) -> None:
-    small(gold).run()
-    gold.warehouse.run("UPDATE etl.shape SET shape = 'older' WHERE model = 'agg_customer'")
-    gold.warehouse.run("UPDATE etl.shape SET shape = 'older' WHERE model = 'fact_sales'")
-    before = gold.snapshot()
-    gold.bootstrap()
-    assert gold.rows("fact_sales") == []
-    assert (
-        gold.warehouse.run("SELECT model FROM etl.position WHERE model IN ('fact_sales', 'agg_customer')")
-        == []
-    )
-    gold.run("fact_sales", full=True)
-    assert gold.snapshot() == before
-
-
 def test_an_aggregate_with_another_select_is_computed_in_full(gold: Gold) -> None:
     small(gold).run()
     before = gold.snapshot()
