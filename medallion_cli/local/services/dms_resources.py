@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from medallion_cli.local.protocol import Service
+from medallion_cli.local.protocol import Service, ServiceError
 from medallion_cli.local.services import dms_shapes as shapes
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _STORE = "dms"
 _KINDS = ("instances", "subnet_groups", "endpoints", "tasks", "connections", "tags")
+_VPC_ROLE = "dms-vpc-role"
 _INSTANCE = (
     "ReplicationInstanceIdentifier",
     "ReplicationInstanceClass",
@@ -87,7 +88,9 @@ class Resources(Service):
         return {"ReplicationInstance": shapes.shown(instance) | {"ReplicationInstanceStatus": "deleting"}}
 
     def create_replication_subnet_group(self, params: dict[str, Any]) -> dict[str, Any]:
+        """AccessDeniedFault while the account has no dms-vpc-role: DMS's console makes one, its API does not."""
         name = params["ReplicationSubnetGroupIdentifier"].lower()
+        self._check_vpc_role()
         with self._lock:
             if name in self._state["subnet_groups"]:
                 raise shapes.exists(f"Replication subnet group {name}")
@@ -119,6 +122,16 @@ class Resources(Service):
                 raise shapes.wrong_state(f"Replication subnet group {name} is in use")
             self._drop("subnet_groups", name)
         return {}
+
+    def _check_vpc_role(self) -> None:
+        try:
+            self._runtime.call("iam", "GetRole", RoleName=_VPC_ROLE)
+        except ServiceError as error:
+            if error.code != "NoSuchEntity":
+                raise
+            arn = f"arn:aws:iam::{self._runtime.account}:role/{_VPC_ROLE}"
+            message = f"The IAM Role {arn} is not configured properly."
+            raise ServiceError("AccessDeniedFault", message) from None
 
     # Tags
 

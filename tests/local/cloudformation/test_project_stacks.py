@@ -22,6 +22,7 @@ FACTS = {
     "GeneratorChanges": "50",
     "ScheduleTimeZone": "UTC",
     "Generation": "g0001",
+    "CreateAccountRoles": "true",
 }
 
 
@@ -127,9 +128,7 @@ def _id(made: dict[str, Any]) -> dict[str, str]:
 def _changed_behind_its_back(project: Project) -> None:
     """What somebody does in a console: a function's memory, a parameter of the database, a role."""
     client, outputs = project.daemon.client, project.outputs()
-    client("lambda").update_function_configuration(
-        FunctionName=outputs["SourceFunctionName"], MemorySize=512
-    )
+    client("lambda").update_function_configuration(FunctionName=outputs["SourceFunctionName"], MemorySize=512)
     resources = client("cloudformation").describe_stack_resources(StackName=f"{PREFIX}-source")
     ids = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in resources["StackResources"]}
     setting = {"ParameterName": "binlog_format", "ParameterValue": "MIXED", "ApplyMethod": "pending-reboot"}

@@ -151,3 +151,19 @@ def test_a_service_that_is_not_here_says_so_to_its_client(service: str) -> None:
     assert status == 501
     assert parsed["Error"]["Code"] == "NotImplemented"
     assert parsed["Error"]["Message"].startswith(f"{service} is not available locally")
+
+
+def test_dms_wants_its_role_before_a_subnet_group(machine: Machine) -> None:
+    from medallion_cli.local.services.dms_resources import Resources
+
+    dms = Resources(machine.runtime)
+    group = {
+        "ReplicationSubnetGroupIdentifier": "g",
+        "ReplicationSubnetGroupDescription": "d",
+        "SubnetIds": ["subnet-1"],
+    }
+    with pytest.raises(ServiceError, match="role/dms-vpc-role is not configured properly"):
+        dms.create_replication_subnet_group(dict(group))
+    machine.deploy(BODY)
+    made = dms.create_replication_subnet_group(dict(group))["ReplicationSubnetGroup"]
+    assert made["ReplicationSubnetGroupIdentifier"] == "g"
