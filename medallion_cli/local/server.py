@@ -36,6 +36,7 @@ SERVICES = (
     "services.secretsmanager",
     "services.ssm",
     "services.sns",
+    "services.cloudwatch",
     "services.sts",
     "services.iam",
     "services.kms",

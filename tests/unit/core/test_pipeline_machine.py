@@ -75,6 +75,9 @@ class Warehouse(Runtime):
         self.objects["summary"] = json.loads(params["Body"])
         return {"ETag": '"e"'}
 
+    def PutMetricData(self, _: Any) -> Any:
+        return {}
+
     def Publish(self, _: Any) -> Any:
         return {"MessageId": "m"}
 
@@ -219,3 +222,26 @@ def test_housekeeping_waits_for_other_runs_and_is_told_what_gold_reads(tmp_path:
     assert json.loads(given["--positions"]) == {"dim_customer": {"to": '{"customers":1}', "hash": "hash"}}
     assert [name for name, _ in warehouse.calls].count("StartJobRun") == 1, "no layer is run"
     assert warehouse.objects["summary"]["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"), [(["silver", "gold"], 1), (["gold"], 1), (["silver"], 0), (["housekeeping"], 0)]
+)
+def test_loaded_gold_is_a_metric_and_nothing_else_is(tmp_path: Path, layers: list[str], told: int) -> None:
+    """The alarm on stale gold counts them: runs that load none, or give way to another, tell none."""
+    warehouse, found = run(tmp_path, {"layers": layers})
+    put = [params for name, params in warehouse.calls if name == "PutMetricData"]
+    assert found["status"] == "SUCCEEDED", found
+    assert [one["MetricData"][0]["MetricName"] for one in put] == ["GoldLoaded"] * told
+
+
+def test_a_run_that_gives_way_tells_no_fresh_gold(tmp_path: Path) -> None:
+    earlier = {"executions": [{"name": "run-0", "startDate": "2026-01-01T00:00:00Z", "status": "RUNNING"}]}
+    warehouse, _ = run(tmp_path, {}, ListExecutions=earlier)
+    assert "PutMetricData" not in [name for name, _ in warehouse.calls]
+
+
+def test_a_metric_that_cannot_be_told_fails_no_run(tmp_path: Path) -> None:
+    fault = ServiceError("InternalServiceFault", "no", 500)
+    _, found = run(tmp_path, {}, PutMetricData=fault)
+    assert (found["status"], json.loads(found["output"])) == ("SUCCEEDED", {"status": "succeeded"})
