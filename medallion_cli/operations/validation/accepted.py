@@ -52,7 +52,6 @@ EXCEPTIONS = (
     Accepted("CKV_AWS_157", ("AWS::RDS::DBInstance.Database",), "MultiAZ: off in dev, on in prod"),
     Accepted("CKV_AWS_161", ("AWS::RDS::DBInstance.Database",), "DMS signs in by a generated secret; it has no IAM sign-in"),
     Accepted("CKV_AWS_195", ("AWS::Glue::Job.",), "buckets and log groups encrypt what jobs write; they use no bookmarks"),
-    Accepted("CKV_AWS_111", ("AWS::IAM::Role.MachineRole",), "Step Functions' delivery of logs has no resource level"),
 )  # fmt: skip
 
 
