@@ -67,7 +67,7 @@ def load_settings(env: str, assets: Assets, flags: dict[str, str | None] | None 
     known = [
         name.removeprefix("configs/").removesuffix(".yaml") for name in assets.listing("configs", "*.yaml")
     ]
-    known = [name for name in known if name not in ("pipeline", "dashboard", "synthetic")]
+    known = [name for name in known if name not in ("pipeline", "dashboard", "synthetic", "prices")]
     if env not in known:
         raise UsageError(f"no environment {env!r}", hint=f"one of: {', '.join(known)}")
     variables = {key: os.environ.get(f"MEDALLION_{key.upper()}") for key in OVERRIDES}
