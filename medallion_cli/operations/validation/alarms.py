@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from medallion_cli.operations.validation.deployment import Deployment
 
 # namespace → (metrics, the sets of dimensions under which they are published); the services' own pages on monitoring
+NEEDED = (
+    "Namespace",
+    "MetricName",
+    "Statistic",
+    "Period",
+    "EvaluationPeriods",
+    "ComparisonOperator",
+    "Threshold",
+)
 METRICS: dict[str, tuple[frozenset[str], tuple[frozenset[str], ...]]] = {
     "AWS/States": (
         words(
@@ -181,10 +190,12 @@ def _watched(deployment: Deployment) -> Iterator[Finding]:
                 where, f"no alarm tells of {what}", f"an alarm on {namespace} {metric}", "MED-ALM-005"
             )
     for stack, logical, alarm in deployment.of_type("AWS::CloudWatch::Alarm"):
-        if at(alarm, "Threshold") is None and "Metrics" not in alarm:
-            yield Finding(
-                deployment.place(stack, logical, "Threshold"), "has no threshold", "Threshold", "MED-ALM-004"
-            )
+        for key in () if "Metrics" in alarm else NEEDED:
+            if at(alarm, key) is None:
+                where = deployment.place(stack, logical, key)
+                yield Finding(
+                    where, f"the alarm has no {key}, and CloudWatch refuses it", f"set {key}", "MED-ALM-006"
+                )
 
 
 def _number(value: object) -> float:

@@ -9,7 +9,7 @@ from medallion_cli.operations import package
 from medallion_cli.operations.stack_parameters import environment_parameters
 from medallion_cli.operations.validation import physical
 from medallion_cli.operations.validation.documents import UNKNOWN, Document, Path, at, dotted, mapping
-from medallion_cli.operations.validation.intrinsics import Scope, resolved
+from medallion_cli.operations.validation.intrinsics import Scope, holds, resolved
 from medallion_cli.settings import Settings
 
 # What may stay empty is checked as if it were given; what AWS decides as it does first.
@@ -23,7 +23,7 @@ SUPPOSED = {
 
 @dataclass(frozen=True)
 class Stack:
-    """One stack: `template` as it is written, the rest as AWS would get it."""
+    """One stack: `template` as it is written, the rest as AWS would get it; without what conditions keep out."""
 
     name: str
     template: Document
@@ -101,7 +101,11 @@ def _stack(name: str, template: Document, values: Document, settings: Settings) 
         for key, entry in mapping(template, "Parameters").items()
     }
     made = _Made(name, template, parameters, settings)
-    resources = {key: made.resource(key) for key in mapping(template, "Resources")}
+    resources = {
+        key: made.resource(key)
+        for key, body in mapping(template, "Resources").items()
+        if holds(at(body, "Condition") or {}, made.scope)
+    }
     outputs = {
         key: resolved(at(entry, "Value"), made.scope) for key, entry in mapping(template, "Outputs").items()
     }

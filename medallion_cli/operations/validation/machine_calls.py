@@ -154,10 +154,11 @@ def _names(where: str, given: Any, shape: Any) -> Iterator[Finding]:
         case "list" if isinstance(given, list):
             for number, value in enumerate(given):
                 yield from _names(f"{where}[{number}]", value, shape.member)
-        case "structure" | "list" | "map" if isinstance(given, (str, int)) and not _expression(given):
-            yield Finding(
-                where, f"{given!r} is no {shape.type_name}", f"write a {shape.type_name}", "MED-ASL-022"
-            )
+        case "map" if isinstance(given, dict):
+            for name, value in given.items():
+                yield from _names(f"{where}.{name}", value, shape.value)
+        case kind if kind in KINDS and not isinstance(given, KINDS[kind]) and not _expression(given):
+            yield Finding(where, f"{given!r} is no {kind}", f"write a {kind}", "MED-ASL-022")
 
 
 def _literal(value: Any) -> Any:

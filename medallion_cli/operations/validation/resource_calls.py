@@ -72,6 +72,7 @@ CALLS: dict[str, tuple[tuple[str, str], ...]] = {
 # type → property → the call's own name for it
 RENAMED: dict[str, dict[str, str]] = {
     "AWS::DMS::Endpoint": {"MySqlSettings": "MySQLSettings"},
+    "AWS::EC2::FlowLog": {"ResourceId": "ResourceIds"},
     "AWS::EC2::SecurityGroup": {"GroupDescription": "Description"},
     "AWS::KMS::Key": {"KeyPolicy": "Policy"},
     "AWS::RDS::DBInstance": {"VPCSecurityGroups": "VpcSecurityGroupIds", "EnableCloudwatchLogsExports": "-"},

@@ -23,10 +23,8 @@ NOT_INSTALLED = Finding(
 )
 
 
-def lint_findings(
-    deployments: Collection[Deployment], only: Collection[str] | None = None
-) -> Iterator[Finding]:
-    """cfn-lint's findings in each template as it is written, then with each environment's values in it."""
+def lint_findings(deployments: Collection[Deployment], only: Collection[str] | None = None) -> Iterator[Finding]:
+    """cfn-lint's findings in each template, with each environment's values in it; equal ones are read once."""
     try:
         import cfnlint  # noqa: F401
     except ImportError:
@@ -34,13 +32,9 @@ def lint_findings(
         return
     regions = sorted({deployment.settings.region for deployment in deployments})
     stacks = [s for d in deployments for s in d.stacks.values() if only is None or s.name in only]
-    written = _distinct((stack.name, stack.template) for stack in stacks)
-    filled = _distinct((stack.name, with_values(stack)) for stack in stacks)
-    for name, template in [*written, *(one for one in filled if one not in written)]:
-        unused = (name, template) not in written  # a parameter whose value was filled in is not used any more
-        for finding in linted(name, template, regions):
-            if not (unused and finding.code == "MED-TPL-W2001"):
-                yield finding
+    for name, template in _distinct((stack.name, with_values(stack)) for stack in stacks):
+        # A parameter whose value was filled in is not used any more: wiring looks for those that never were.
+        yield from (f for f in linted(name, template, regions) if f.code != "MED-TPL-W2001")
 
 
 def _distinct(templates: Iterable[tuple[str, Document]]) -> list[tuple[str, Document]]:
@@ -58,7 +52,11 @@ def with_values(stack: Stack) -> Document:
         for name, entry in mapping(stack.template, "Parameters").items()
         if at(entry, "Default") not in (None, "") and isinstance(stack.parameters[name], (str, int))
     }
-    return {**stack.template, "Resources": _filled(mapping(stack.template, "Resources"), plain)}
+    written = mapping(stack.template, "Resources")
+    filled = {
+        name: _filled(body, plain) if name in stack.resources else body for name, body in written.items()
+    }
+    return {**stack.template, "Resources": filled}
 
 
 def _filled(value: Any, plain: Document) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -57,11 +58,14 @@ def _regions() -> list[str]:
 
 def _parameters(deployment: Deployment) -> Iterator[Finding]:
     for stack in deployment.stacks.values():
+        written = json.dumps(stack.template, default=str)
         for name, entry in mapping(stack.template, "Parameters").items():
             where = f"infra_templates/{stack.name}.yaml Parameters.{name}"
             if name in stack.missing:
                 what = "has no value: no earlier stack has such an output, no settings give it, it has no default"
                 yield Finding(where, what, "an output of the same name, or a Default", "MED-WIR-001")
+            if f'{{"Ref": "{name}"}}' not in written and f"${{{name}}}" not in written:
+                yield Finding(where, "nothing uses it", "take it out, or refer to it", "MED-WIR-005")
             value = stack.parameters[name]
             given = name in deployment.settings.parameters
             place = f"configs/{deployment.settings.env}.yaml parameters.{name}" if given else where

@@ -20,6 +20,8 @@ ORCHESTRATION, NETWORK = f"{TEMPLATES}/orchestration.yaml", f"{TEMPLATES}/networ
 OBSERVABILITY, VISUALIZATION = f"{TEMPLATES}/observability.yaml", f"{TEMPLATES}/visualization.yaml"
 MACHINE, TASK = f"{TEMPLATES}/state_machine.yaml", f"{TEMPLATES}/replication_settings.yaml"
 
+UPLOADS = {"Id": "uploads", "Status": "Enabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 3}}
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -197,11 +199,11 @@ STORED: list[Mistake] = [
     Mistake("a policy for everybody", put("storage", "StagingBucketPolicy", "PolicyDocument.Statement.0.Effect", "Allow"), STORAGE, "StagingBucketPolicy", "everybody"),
     Mistake("requests without TLS", put("storage", "SilverBucketPolicy", "PolicyDocument.Statement.0.Condition", {"Bool": {"aws:SecureTransport": "true"}}), STORAGE, "SilverBucketPolicy", "TLS"),
     Mistake("TLS for the bucket only", put("storage", "SilverBucketPolicy", "PolicyDocument.Statement.0.Resource", {"Fn::GetAtt": ["SilverBucket", "Arn"]}), STORAGE, "SilverBucketPolicy", "TLS"),
-    Mistake("versions that never expire", lambda d: d.properties("storage", "BronzeBucket").update(VersioningConfiguration={"Status": "Enabled"}), STORAGE, "BronzeBucket.Properties.LifecycleConfiguration", "never expire"),
+    Mistake("versions that never expire", lambda d: d.properties("storage", "BronzeBucket").update(VersioningConfiguration={"Status": "Enabled"}, LifecycleConfiguration={"Rules": [UPLOADS]}), STORAGE, "BronzeBucket.Properties.LifecycleConfiguration", "never expire"),
     Mistake("no encryption", drop("storage", "SilverBucket", "BucketEncryption"), STORAGE, "SilverBucket.Properties.BucketEncryption", "encrypted"),
     Mistake("another encryption", put("storage", "SilverBucket", "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault", {"SSEAlgorithm": "AES256"}), STORAGE, "BucketEncryption", "key"),
     Mistake("a lifecycle that is off", put("storage", "BronzeBucket", "LifecycleConfiguration.Rules.0.Status", "Disabled"), STORAGE, "LifecycleConfiguration", "Disabled"),
-    Mistake("bronze in the freezer", put("storage", "BronzeBucket", "LifecycleConfiguration.Rules.1.Transitions.0.StorageClass", "GLACIER"), STORAGE, "LifecycleConfiguration", "restored"),
+    Mistake("bronze in the freezer", put("storage", "BronzeBucket", "LifecycleConfiguration.Rules", [UPLOADS, {"Id": "cold", "Status": "Enabled", "Transitions": [{"StorageClass": "GLACIER", "TransitionInDays": 30}]}]), STORAGE, "LifecycleConfiguration", "restored"),
     Mistake("silver expires", lambda d: d.properties("storage", "SilverBucket")["LifecycleConfiguration"]["Rules"].append({"Id": "old", "Status": "Enabled", "ExpirationInDays": 30}), STORAGE, "SilverBucket.Properties.LifecycleConfiguration", "Iceberg"),
     Mistake("access lists", put("storage", "ArtifactsBucket", "OwnershipControls.Rules.0.ObjectOwnership", "ObjectWriter"), STORAGE, "OwnershipControls", "access lists"),
     Mistake("presigned URLs are refused", lambda d: d.properties("storage", "StagingBucketPolicy")["PolicyDocument"]["Statement"].append({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": {"NumericGreaterThan": {"s3:signatureAge": "600000"}}}), STORAGE, "StagingBucketPolicy", "COPY"),
@@ -304,6 +306,7 @@ SHOWN: list[Mistake] = [
     Mistake("an alarm on no metric", put("observability", "SourceLag", "MetricName", "CDCLatency"), OBSERVABILITY, "SourceLag.Properties.MetricName", "CDCLatency"),
     Mistake("an alarm that never rings", drop("observability", "SourceLag", "Dimensions.1"), OBSERVABILITY, "SourceLag.Properties.Dimensions", "CDCLatencySource"),
     Mistake("an alarm that tells nobody", drop("observability", "FailedRuns", "AlarmActions"), OBSERVABILITY, "AlarmActions", "nobody"),
+    Mistake("a required property is missing", drop("observability", "FailedRuns", "ComparisonOperator"), OBSERVABILITY, "FailedRuns", "ComparisonOperator"),
     Mistake("a statistic that does not exist", put("observability", "FailedRuns", "Statistic", "Total"), OBSERVABILITY, "Statistic", "Total"),
     Mistake("a parameter without a value", lambda d: d.template("transform")["Parameters"].update(Extra={"Type": "String"}), TRANSFORM, "Parameters.Extra", "no value"),
     Mistake("an output is gone", lambda d: d.template("storage")["Outputs"].pop("StagingBucket"), TRANSFORM, "Parameters.StagingBucket", "no value"),
@@ -320,7 +323,6 @@ LINTED: list[Mistake] = [
     Mistake("a property that does not exist", put("storage", "BronzeBucket", "Versioning", True), STORAGE, "BronzeBucket", "Versioning"),
     Mistake("a reference to nothing", put("warehouse", "Workgroup", "NamespaceName", {"Ref": "Namespaces"}), WAREHOUSE, "Workgroup", "Namespaces"),
     Mistake("an action that IAM lacks", put("orchestration", "ScheduleRole", "Policies.0.PolicyDocument.Statement.2.Action", ["sqs:SendMessage", "sqs:SendMesage"]), ORCHESTRATION, "ScheduleRole", "sendmesage"),
-    Mistake("a required property is missing", drop("observability", "FailedRuns", "ComparisonOperator"), OBSERVABILITY, "FailedRuns", "ComparisonOperator"),
     Mistake("a class that RDS lacks, in the settings", lambda d: (d.template("source"), d.parameter("prod", "DatabaseClass", "db.m7g.9xlarge")), "", "DBInstanceClass", "db.m7g.9xlarge"),
 ]  # fmt: skip
 
