@@ -60,6 +60,12 @@ class Target:
                 self._clients[service] = _Translated(made, self.settings)
             return self._clients[service]
 
+    def close(self) -> None:
+        """Gives back the connections of all clients; new ones are made when they are asked for."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
     def has_credentials(self) -> bool:
         """Whether any are configured, told without a network call: only on EC2 is its metadata service asked."""
         if self.credentials is not None:
@@ -70,7 +76,9 @@ class Target:
     def _new_client(self, service: str) -> Any:
         from botocore.config import Config
 
-        retries = {"mode": "adaptive", "max_attempts": 8}
+        # AWS throttles, and networks falter; a daemon of this machine that does not answer has ended.
+        patience = {"mode": "adaptive", "max_attempts": 8}
+        retries = patience if self.endpoint_url is None else {"mode": "standard", "max_attempts": 3}
         # A source function may work for minutes, and must not be invoked twice for a lost answer.
         config = Config(
             retries=retries,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from medallion_cli.events import Event, Finished, Started
@@ -65,7 +66,8 @@ def bootstrap_warehouse(
     digest = _digest(migrations.digest(pipeline, assets), found["WarehouseSecretArn"])
     if marks.read(target, "warehouse") != digest:
         yield Started(migrations.STEP)
-        made = yield from migrations.bring(connect(target, found, settings.connection), pipeline, assets)
+        with closing(connect(target, found, settings.connection)) as warehouse:
+            made = yield from migrations.bring(warehouse, pipeline, assets)
         marks.write(target, "warehouse", digest)
         yield Finished(migrations.STEP, f"{len(made)} migrations")
 
@@ -86,7 +88,8 @@ def pending_migrations(
     digest = _digest(migrations.digest(pipeline, assets), found["WarehouseSecretArn"])
     if marks.read(target, "warehouse") == digest:
         return None
-    return migrations.pending(connect(target, found, settings.connection), pipeline, assets)
+    with closing(connect(target, found, settings.connection)) as warehouse:
+        return migrations.pending(warehouse, pipeline, assets)
 
 
 def limit_usage(target: Target, found: dict[str, str], settings: Settings) -> Generator[Event, None, None]:

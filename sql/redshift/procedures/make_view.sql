@@ -2,7 +2,8 @@
 CREATE OR REPLACE PROCEDURE {{ view.procedure }}() LANGUAGE plpgsql AS $$
 BEGIN
 {%- for statement in view.statements %}
-{{ statement }};
+{{ statement }}
+;
 {%- endfor %}
 END;
 $$

@@ -23,6 +23,8 @@ def environment() -> Iterator[Environment]:
         shutil.copytree(ROOT / folder, project / folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEDALLION_STATE_HOME", str(home))
-        yield Environment(home, project)
+        made = Environment(home, project)
+        yield made
+        made.close()
     lifecycle.reset(home / "retail-local")
     shutil.rmtree(home)

@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from medallion_cli.assets import Assets
 from medallion_cli.aws.session import Target
-from medallion_cli.errors import AwsError
+from medallion_cli.errors import AwsError, MedallionError
 from medallion_cli.events import Event
 from medallion_cli.local import lifecycle
 from medallion_cli.operations.deployment import apply, change_sets
@@ -45,6 +48,7 @@ class Environment:
 
     home: Path
     project: Path
+    known: Target | None = None
 
     @property
     def state(self) -> Path:
@@ -66,7 +70,14 @@ class Environment:
     def target(self) -> Target:
         """Its AWS; started, or recovered, when it is not there."""
         found = lifecycle.ensure(self.state, region="us-east-1", notify=lambda _: None)
-        return Target(self.settings, found.url, found.credentials)
+        if self.known is None or self.known.endpoint_url != found.url:
+            self.close()
+            self.known = Target(self.settings, found.url, found.credentials)
+        return self.known
+
+    def close(self) -> None:
+        if self.known is not None:
+            self.known.close()
 
     # ---- the project
 
@@ -117,6 +128,18 @@ class Environment:
         assert process.returncode == 0, out
         return out
 
+    def forked_up(self) -> BaseProcess:
+        """`up` in a process of its own that need not import anything first."""
+        self.close()
+        process = get_context("fork").Process(target=self._up_quietly, daemon=True)
+        process.start()
+        return process
+
+    def _up_quietly(self) -> None:
+        self.known = None
+        with suppress(MedallionError, SystemExit):
+            self.up()
+
     def kill_daemon(self) -> None:
         os.kill(int((self.state / "daemon.pid").read_text().split()[0]), signal.SIGKILL)
 
@@ -129,7 +152,7 @@ class Environment:
         found = self.target.client("cloudformation").describe_stacks()["Stacks"]
         return {s["StackName"].removeprefix(f"{PREFIX}-"): s["StackStatus"] for s in found}
 
-    def until_begun(self, stack: str, process: subprocess.Popen[str]) -> None:
+    def until_begun(self, stack: str) -> None:
         """Until a stack's operation is under way or done."""
         client, deadline = self.target.client("cloudformation"), time.monotonic() + 60
         while True:
@@ -139,7 +162,6 @@ class Environment:
                 found = ""
             if found.startswith(("CREATE_", "UPDATE_")):
                 return
-            assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline, found
             time.sleep(0.01)
 
