@@ -139,8 +139,8 @@ class Lambda(Service):
             message = f"{request} Task timed out after {timeout:.2f} seconds"
             return True, json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": message}).encode()
         kind, _, body = answer.partition(b"\n")
-        if kind not in (b"result", b"error") and (full := shortage(self.runtime.state)):
-            return True, _full(full)
+        if kind not in (b"result", b"error") and (short := shortage(self.runtime.state)):
+            return True, _full(short)
         if kind not in (b"result", b"error"):
             message = f"RequestId: {request} Error: Runtime exited with code {process.returncode}"
             return True, json.dumps({"errorType": "Runtime.ExitError", "errorMessage": message}).encode()
