@@ -147,7 +147,7 @@ def template_facts(pipeline: Pipeline, assets: Assets, settings: Settings) -> di
         "source_authority": source_authority(assets, settings.region),
         "dashboard": dashboard,
         "data_sets": quicksight.data_sets(dashboard),
-        "sheets": quicksight.sheets(dashboard),
+        "sheets": quicksight.sheets(dashboard, str(pipeline.business.get("currency", "USD"))),
     }
 
 

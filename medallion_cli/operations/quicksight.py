@@ -14,6 +14,16 @@ TYPES = {"currency": "DECIMAL", "number": "DECIMAL", "percent": "DECIMAL", "inte
 CASTS = {"DECIMAL": "DECIMAL(38,4)", "INTEGER": "BIGINT", "DATETIME": "TIMESTAMP", "STRING": "VARCHAR(1024)"}
 
 Document = dict[str, Any]
+# kind of visual → QuickSight's, its field wells, and what makes it look as the web page's does
+SHAPES: dict[str, tuple[str, str, Document]] = {
+    "line": ("LineChartVisual", "LineChartAggregatedFieldWells", {"Type": "LINE"}),
+    "bar": ("BarChartVisual", "BarChartAggregatedFieldWells", {"Orientation": "HORIZONTAL"}),
+    "donut": (
+        "PieChartVisual",
+        "PieChartAggregatedFieldWells",
+        {"DonutOptions": {"ArcOptions": {"ArcThickness": "MEDIUM"}}},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -32,9 +42,9 @@ def data_sets(dashboard: Dashboard) -> list[DataSet]:
     return [_data_set(visual) for visual in dashboard.visuals]
 
 
-def sheets(dashboard: Dashboard) -> list[Document]:
-    """One sheet: kpis side by side, the other visuals two in a row."""
-    visuals = [(visual, entry) for visual in dashboard.visuals for entry in _visuals(visual)]
+def sheets(dashboard: Dashboard, currency: str) -> list[Document]:
+    """One sheet: kpis side by side, the other visuals two in a row; `currency` is a code of three letters."""
+    visuals = [(visual, entry) for visual in dashboard.visuals for entry in _visuals(visual, currency)]
     elements = _grid([(visual.kind, _id(entry)) for visual, entry in visuals])
     layout = {"Configuration": {"GridLayout": {"Elements": elements}}}
     return [
@@ -63,15 +73,15 @@ def _columns(visual: Visual) -> dict[str, str]:
     }
 
 
-def _visuals(visual: Visual) -> list[Document]:
+def _visuals(visual: Visual, currency: str) -> list[Document]:
     if visual.kind == "kpi":
-        return [_kpi(visual, number) for number in range(len(visual.measures))]
-    return [_chart(visual)]
+        return [_kpi(visual, number, currency) for number in range(len(visual.measures))]
+    return [_chart(visual, currency)]
 
 
-def _kpi(visual: Visual, number: int) -> Document:
+def _kpi(visual: Visual, number: int, currency: str) -> Document:
     measure = visual.measures[number]
-    values = [_measure(visual, measure.column, measure.format, "MAX")]
+    values = [_measure(visual, measure.column, _format(measure.format, currency), "MAX")]
     return {
         "KPIVisual": {
             "VisualId": f"{visual.id}-{measure.column}",
@@ -81,32 +91,15 @@ def _kpi(visual: Visual, number: int) -> Document:
     }
 
 
-def _chart(visual: Visual) -> Document:
-    category, values = (
-        [_dimension(visual)],
-        [_measure(visual, str(visual.y), visual.format, visual.aggregation)],
-    )
-    shape: Document
-    match visual.kind:
-        case "line":
-            name, wells = (
-                "LineChartVisual",
-                {"LineChartAggregatedFieldWells": {"Category": category, "Values": values}},
-            )
-            shape = {"Type": "LINE"}
-        case "bar":
-            name, wells = (
-                "BarChartVisual",
-                {"BarChartAggregatedFieldWells": {"Category": category, "Values": values}},
-            )
-            shape = {"Orientation": "HORIZONTAL"}
-        case _:
-            name, wells = (
-                "PieChartVisual",
-                {"PieChartAggregatedFieldWells": {"Category": category, "Values": values}},
-            )
-            shape = {"DonutOptions": {"ArcOptions": {"ArcThickness": "MEDIUM"}}}
-    chart = {"FieldWells": wells, "SortConfiguration": _sorted(visual), **shape}
+def _chart(visual: Visual, currency: str) -> Document:
+    values = [_measure(visual, str(visual.y), _format(visual.format, currency), visual.aggregation)]
+    name, wells, shape = SHAPES[visual.kind]
+    if visual.kind == "line" and visual.aggregation == "sum":
+        shape = shape | {
+            "PrimaryYAxisDisplayOptions": {"MissingDataConfigurations": [{"TreatmentOption": "SHOW_AS_ZERO"}]}
+        }
+    fields = {wells: {"Category": [_dimension(visual)], "Values": values}}
+    chart = {"FieldWells": fields, "SortConfiguration": _sorted(visual), **shape}
     return {name: {"VisualId": visual.id, "Title": _title(visual.title), "ChartConfiguration": chart}}
 
 
@@ -125,21 +118,41 @@ def _sorted(visual: Visual) -> Document:
 def _dimension(visual: Visual) -> Document:
     field = {"FieldId": f"{visual.id}.{visual.x}", "Column": _column(visual, str(visual.x))}
     if visual.kind == "line":
-        return {"DateDimensionField": {**field, "DateGranularity": "MONTH"}}
+        return {"DateDimensionField": {**field, "DateGranularity": _granularity(str(visual.x))}}
     return {"CategoricalDimensionField": field}
 
 
-def _measure(visual: Visual, column: str, shown: str, aggregation: str) -> Document:
+def _granularity(column: str) -> str:
+    """Of a date column's points, by its name; the page takes it from the dates themselves."""
+    last = column.rpartition("_")[2].upper()
+    return last if last in ("YEAR", "QUARTER", "MONTH", "WEEK") else "DAY"
+
+
+def _measure(visual: Visual, column: str, shown: Document, aggregation: str) -> Document:
     field: Document = {
         "FieldId": f"{visual.id}.{column}",
         "Column": _column(visual, column),
         "AggregationFunction": {"SimpleNumericalAggregation": aggregation.upper()},
+        "FormatConfiguration": {"FormatConfiguration": shown},
     }
-    if shown == "percent":
-        field["FormatConfiguration"] = {
-            "FormatConfiguration": {"PercentageDisplayFormatConfiguration": {"Suffix": "%"}}
-        }
     return {"NumericalMeasureField": field}
+
+
+def _format(shown: str, currency: str) -> Document:
+    """As the web page shows it: a share as percent, money with its currency, counts without decimals."""
+    match shown:
+        case "percent":
+            return {"PercentageDisplayFormatConfiguration": {"Suffix": "%", **_decimals(1)}}
+        case "currency":
+            return {"CurrencyDisplayFormatConfiguration": {"Symbol": currency, **_decimals(2)}}
+        case "integer":
+            return {"NumberDisplayFormatConfiguration": _decimals(0)}
+        case _:
+            return {"NumberDisplayFormatConfiguration": _decimals(2)}
+
+
+def _decimals(places: int) -> Document:
+    return {"DecimalPlacesConfiguration": {"DecimalPlaces": places}}
 
 
 def _column(visual: Visual, column: str) -> Document:
