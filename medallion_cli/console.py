@@ -77,7 +77,7 @@ class Terminal:
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of result on stdout."""
-        self.out.print(text, style=style, markup=False)
+        self.out.print(text, style=style, markup=False, soft_wrap=True)
 
     def print(self, renderable: object) -> None:
         """Anything rich can draw, on stdout."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from medallion_cli.commands.context import Invocation
     from medallion_cli.console import Terminal
+    from medallion_cli.operations.cost import CostEstimate
     from medallion_cli.operations.deployment.plan import DeployPlan, StackPlan
 
 SIGNS = {"stop": ("✗", "red"), "warn": ("!", "yellow"), "note": ("·", "dim"), "unseen": ("?", "dim")}
@@ -25,7 +27,7 @@ def show(call: Invocation, plan: DeployPlan) -> None:
     for text in plan.databases if not terminal.wants_json else ():
         terminal.line(text)
     if not terminal.wants_json and plan.cost is not None:
-        _cost(terminal, plan)
+        _cost(terminal, plan.cost, whole=plan.is_new)
     for change, lost in plan.losses:
         what = "REMOVED" if change.action == "Remove" else "REPLACED"
         terminal.say(
@@ -74,5 +76,20 @@ def _made_of(terminal: Terminal, stack: StackPlan) -> None:
     terminal.line()
 
 
-def _cost(terminal: Terminal, plan: DeployPlan) -> None:
-    terminal.line(str(plan.cost))
+def _cost(terminal: Terminal, cost: CostEstimate, *, whole: bool) -> None:
+    """Amounts a month; line by line for an environment that is not there yet."""
+    if whole and cost.lines:
+        rows = [
+            (x.resource, x.what, _money(x.idle_month), _money(x.running_month), _money(x.paused_month))
+            for x in cost.lines
+        ]
+        terminal.rows(
+            f"Cost, {cost.currency} a month", ("resource", "what", "idle", "running", "paused"), rows
+        )
+        for use in cost.by_use:
+            terminal.line(f"{use.what}: {use.price} {cost.currency} a {use.unit}")
+    terminal.line(str(cost))
+
+
+def _money(amount: float) -> Decimal:
+    return Decimal(f"{amount:.2f}")

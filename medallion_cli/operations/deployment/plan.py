@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medallion_cli.aws.cloudformation import RECREATED, Change
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Started
 from medallion_cli.operations.bootstrap import pending_migrations, source_is_due
+from medallion_cli.operations.cost import CostEstimate, estimate
 from medallion_cli.operations.deployment import change_sets, code
 from medallion_cli.operations.deployment.change_sets import Deployment, change_set, loses_data
 from medallion_cli.operations.deployment.conditions import made
@@ -51,7 +52,7 @@ class DeployPlan:
     stacks: list[StackPlan]
     findings: list[Finding]
     databases: list[str] = field(default_factory=list)  # what their bootstrap would do
-    cost: Any = None  # operations.cost.CostEstimate
+    cost: CostEstimate | None = None
     seen: bool = True  # whether the account was looked at
     live: list[Change] = field(default_factory=list)  # what `up --only` has done already
 
@@ -86,7 +87,9 @@ def plan_unseen(settings: Settings, pipeline: Pipeline, assets: Assets) -> Deplo
     graph = stack_graph(package.templates)
     added = {stack: _added(settings, package, stack) for stack in package.templates}
     stacks = _stacks(settings, package, graph, added)
-    return DeployPlan(stacks, unseen(settings), cost=_cost(settings, package), seen=False)
+    return DeployPlan(
+        stacks, unseen(settings), cost=estimate(settings, package.templates, assets), seen=False
+    )
 
 
 def plan(
@@ -103,7 +106,7 @@ def plan(
     stacks = _stacks(settings, deployment.package, deployment.graph, pending)
     findings = preflight(deployment) if look and settings.target == "aws" else []
     databases = list(_databases(deployment, found, pipeline, assets))
-    cost = _cost(settings, deployment.package)
+    cost = estimate(settings, deployment.package.templates, assets)
     return DeployPlan(stacks, findings, databases, cost, live=live)
 
 
@@ -221,13 +224,3 @@ def _databases(
     if migrations is not None:
         yield "gold: schemas, procedures, views and grants are brought again"
         yield from (f"gold: {migration}" for migration in migrations)
-
-
-def _cost(settings: Settings, package: Package) -> Any:
-    import importlib
-
-    try:
-        cost = importlib.import_module("medallion_cli.operations.cost")
-    except ModuleNotFoundError:
-        return None
-    return cost.estimate(settings, package.templates)

@@ -109,7 +109,7 @@ def foreign_stacks(deployment: Deployment, code: str) -> Iterator[Finding]:
 
 def account_roles(deployment: Deployment, code: str) -> Iterator[Finding]:
     """DMS wants two roles of fixed names, once an account (aws-docs: DMS security-iam)."""
-    for role in ACCOUNT_ROLES:
+    for role in ACCOUNT_ROLES.values():
         try:
             found = deployment.target.client("iam").get_role(RoleName=role)["Role"]
         except AwsError as error:

@@ -15,6 +15,7 @@ from medallion_cli.aws.session import Target
 from medallion_cli.cli import main
 from medallion_cli.commands import plans as drawing
 from medallion_cli.console import Terminal
+from medallion_cli.operations import package
 from medallion_cli.operations.deployment import code
 from medallion_cli.operations.deployment import plan as plans
 from medallion_cli.operations.deployment.change_sets import Deployment
@@ -67,6 +68,7 @@ def test_a_plan_needs_no_credentials_and_no_network(env: str, capsys: pytest.Cap
     ):
         assert text in shown.out
     assert "from network" in shown.out
+    assert "USD a month idle" in shown.out
     for text in ("no credentials", "which stacks exist", "quotas", "QuickSight subscription"):
         assert text in shown.err
 
@@ -81,7 +83,14 @@ def test_the_document_has_every_stack_with_resources_and_parameters(
     stacks = {stack["name"]: stack for stack in found["stacks"]}
     assert stacks["retail-prod-source"]["parameters"]["MultiAZ"] == "true"
     assert ["Database", "AWS::RDS::DBInstance"] in stacks["retail-prod-source"]["resources"]
-    assert stacks["retail-prod-observability"]["waits_for"] == ["source", "replication", "orchestration"]
+    waits = stacks["retail-prod-observability"]["waits_for"]
+    assert set(waits) >= {"source", "replication", "orchestration"}
+    assert waits == [name for name in package.STACKS if name in waits]
+    assert found["cost"]["currency"] == "USD"
+    assert {line["type"] for line in found["cost"]["lines"]} >= {
+        "AWS::RDS::DBInstance",
+        "AWS::EC2::VPCEndpoint",
+    }
     assert {finding["severity"] for finding in found["findings"]} >= {"unseen"}
 
 

@@ -22,7 +22,9 @@ class Warehouse(Services):
         settings = Settings(env="dev", prefix="retail-dev", guards=Guards(warehouse_hours_a_day=hours))
         answers: dict[str, Any] = {
             "redshift-serverless.get_workgroup": {"workgroup": {"workgroupArn": ARN}},
-            "redshift-serverless.list_usage_limits": lambda **_: {"usageLimits": self.limits} if self.limits else {},
+            "redshift-serverless.list_usage_limits": lambda **_: (
+                {"usageLimits": self.limits} if self.limits else {}
+            ),
             "redshift-serverless.create_usage_limit": self.create,
             "redshift-serverless.update_usage_limit": self.update,
         }
