@@ -28,6 +28,7 @@ from medallion_cli.local.state import write_file
 from medallion_cli.local.surroundings import Surroundings
 
 log = logging.getLogger("medallion")
+FOLDER_SECONDS = 5.0  # between looks whether the state folder is still there
 
 # In starting order: what later ones call comes first.
 SERVICES = (
@@ -81,7 +82,7 @@ def load(state: Path, cache: Path, region: str, options: dict[str, str]) -> Runt
 
 
 def serve(runtime: Runtime) -> None:
-    """Answers requests, starts the services, waits for a signal, stops them."""
+    """Answers requests, starts the services, waits for a signal or the end of its folder, stops them."""
     from werkzeug.serving import make_server
 
     port = int(runtime.endpoint.rpartition(":")[2])
@@ -102,8 +103,11 @@ def serve(runtime: Runtime) -> None:
             service.start()
             log.info("%s started in %.2f s", service.name, time.monotonic() - began)
         _ready(runtime)
-        ended.wait()
+        while not ended.wait(FOLDER_SECONDS) and (runtime.state / "daemon.pid").exists():
+            pass
     finally:
+        if not runtime.state.exists():  # somebody removed it: engines may wait for their files for ever
+            threading.Timer(FOLDER_SECONDS, os._exit, [1]).start()
         (runtime.state / "daemon.json").unlink(missing_ok=True)
         for service in reversed(started):
             _stop(service)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -107,6 +109,14 @@ def test_stop_ends_it_and_reset_leaves_nothing(own_daemon: Daemon) -> None:
     assert not own_daemon.state.exists()
 
 
+def test_it_ends_when_its_folder_is_removed(own_daemon: Daemon, eventually: Callable[..., Any]) -> None:
+    own_daemon.client("ssm").put_parameter(Name="/a", Value="b", Type="String")
+    pid = read_pidfile(own_daemon.state / "daemon.pid")
+    assert pid is not None
+    shutil.rmtree(own_daemon.state)
+    eventually(lambda: not _runs(pid), 30)
+
+
 def test_an_execution_that_a_kill_ended_reads_aborted_and_can_be_redriven(
     own_daemon: Daemon, eventually: Callable[..., Any]
 ) -> None:
@@ -132,3 +142,11 @@ def test_an_execution_that_a_kill_ended_reads_aborted_and_can_be_redriven(
     events = after.get_execution_history(executionArn=run)["events"]
     assert [e["id"] for e in events] == list(range(1, len(events) + 1))
     assert {"ExecutionAborted", "ExecutionRedriven", "ExecutionSucceeded"} <= {e["type"] for e in events}
+
+
+def _runs(pid: int) -> bool:
+    """A zombie has ended, whether or not somebody collects it."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
