@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from medallion_cli.events import Event, Finished, Started
 from medallion_cli.operations import marks
+from medallion_cli.operations.dashboard_user import MARK, keep_dashboard_user
 
 if TYPE_CHECKING:
     from medallion_cli.assets import Assets
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from medallion_cli.settings import Settings
     from medallion_cli.spec import Pipeline
 
-DONE = ("source", "warehouse", "replicating")  # the marks
+DONE = ("source", "warehouse", "replicating", MARK)  # the marks
 
 
 def bootstrap(
@@ -35,6 +36,7 @@ def bootstrap(
     """Both databases, and the limit of what the warehouse may cost."""
     yield from bootstrap_source(target, found, package)
     yield from bootstrap_warehouse(target, found, settings, pipeline, assets)
+    yield from keep_dashboard_user(target, found, settings)
     yield from limit_usage(target, found, settings)
 
 
