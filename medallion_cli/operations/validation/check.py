@@ -47,17 +47,18 @@ def _findings(project: Project, stacks: Collection[str] | None) -> Iterator[Find
     yield from model_findings(project.pipeline, project.views, project.tables)
     yield from copy_findings(project.files, project.staging, project.assets)
     yield from file_findings(project.dashboard, project.view_columns)
-    deployments = [simulate(e.settings, e.templates) for e in project.environments.values()]
-    for deployment in deployments:
+    environments = project.environments.values()
+    on_aws = [e for e in environments if e.settings.target == "aws"] or list(environments)[:1]
+    deployments = []
+    for environment in environments:
+        deployment = simulate(environment.settings, environment.templates)
         yield from schedule_findings(deployment)
         yield from wiring_findings(deployment)
-    on_aws = [deployment for deployment in deployments if deployment.settings.target == "aws"] or deployments[
-        :1
-    ]
-    for deployment in on_aws:
-        yield from _deployed(project, deployment)
-        yield from _of_templates(deployment)
-    yield from lint_findings(on_aws, stacks)
+        if environment in on_aws:
+            deployments.append(deployment)
+            yield from _deployed(project, deployment)
+            yield from _of_templates(deployment)
+    yield from lint_findings(deployments, stacks)
 
 
 def _deployed(project: Project, deployment: Deployment) -> Iterator[Finding]:

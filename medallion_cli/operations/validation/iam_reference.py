@@ -82,3 +82,10 @@ def is_condition_key(key: str) -> bool:
     return bool(colon) and (
         service in services() or service in ("saml", "oidc", "cognito-identity.amazonaws.com")
     )
+
+
+def kinds(action: str) -> tuple[str, ...]:
+    """Kinds of resources that an action works on, in lower case; empty when it has no resource level."""
+    service, _, name = action.lower().partition(":")
+    found = services().get(service, {}).get("Actions", {}).get(name, {}).get("Resources", ())
+    return tuple(kind.lower() for kind in found)

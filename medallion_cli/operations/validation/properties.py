@@ -92,6 +92,7 @@ def _structure(
             yield from faults(inner, member, (*path, key))
 
 
+@cache
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
