@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -140,11 +141,18 @@ class Groups(Service):
             and params.get("DBInstanceIdentifier", each["DBInstanceIdentifier"])
             == each["DBInstanceIdentifier"]
         ]
-        return {
-            "DBSnapshots": [
-                {**_without(each, "created"), "SnapshotCreateTime": moment(each["created"])} for each in found
-            ]
-        }
+        return {"DBSnapshots": [shown_snapshot(each) for each in found]}
+
+    def delete_db_snapshot(self, params: dict[str, Any]) -> dict[str, Any]:
+        """With the data that it is."""
+        name = params["DBSnapshotIdentifier"]
+        with self._lock:
+            found = self._state["snapshots"].pop(name, None)
+            if found is None:
+                raise ServiceError("DBSnapshotNotFound", f"DBSnapshot {name} not found.", 404)
+            shutil.rmtree(self._runtime.state / "engines" / "rds-snapshots" / name, ignore_errors=True)
+            self._save()
+        return {"DBSnapshot": {**_without(found, "created"), "Status": "deleted"}}
 
     def add_tags_to_resource(self, params: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
@@ -179,6 +187,14 @@ class Groups(Service):
 
 def _without(document: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key not in keys}
+
+
+def shown_snapshot(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """A snapshot as the API shows it."""
+    return {
+        **_without(snapshot, "created", "instance"),
+        "SnapshotCreateTime": moment(snapshot["created"]),
+    }
 
 
 def moment(seconds: float) -> datetime:
