@@ -151,7 +151,8 @@ class PostgresServer:
         _write(
             self._data / "postgresql.conf", "".join(f"{key} = '{value}'\n" for key, value in settings.items())
         )
-        _write(self._data / "pg_hba.conf", "host all all 127.0.0.1/32 scram-sha-256\n")
+        # md5: SCRAM for passwords kept so, and the digests that Redshift's CREATE USER takes
+        _write(self._data / "pg_hba.conf", "host all all 127.0.0.1/32 md5\n")
         for name in ("postgresql.conf", "pg_hba.conf"):
             self._own(self._data / name)
 
