@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -154,7 +155,7 @@ def _read_subnet_group(request: Request) -> Properties:
 
 
 def _delete(request: Request) -> None:
-    final = f"{request.physical_id}-snapshot" if request.snapshot else None
+    final = _snapshot_name(request) if request.snapshot else None
     request.call(
         "rds",
         "DeleteDBInstance",
@@ -163,6 +164,12 @@ def _delete(request: Request) -> None:
         FinalDBSnapshotIdentifier=final,
     )
     request.wait(lambda: _state(request), "deleted")
+
+
+def _snapshot_name(request: Request) -> str:
+    """As CloudFormation names them, never twice: a database may be snapshot, made again and snapshot again."""
+    name = f"{request.stack_name}-snapshot-{request.logical_id}-{secrets.token_hex(6)}"
+    return name.lower()
 
 
 def _state(request: Request) -> str:
