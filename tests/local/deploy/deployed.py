@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_context
@@ -22,8 +21,9 @@ from medallion_cli.aws.session import Target
 from medallion_cli.errors import AwsError, MedallionError
 from medallion_cli.events import Event
 from medallion_cli.local import lifecycle
-from medallion_cli.operations.deployment import apply, change_sets
+from medallion_cli.operations.deployment import apply, change_sets, code
 from medallion_cli.operations.lock import hold
+from medallion_cli.operations.seed import seed as sow
 from medallion_cli.settings import Settings, load_settings
 from medallion_cli.spec import Pipeline, load_pipeline
 
@@ -128,17 +128,27 @@ class Environment:
         assert process.returncode == 0, out
         return out
 
-    def forked_up(self) -> BaseProcess:
-        """`up` in a process of its own that need not import anything first."""
+    def only(self, part: str) -> list[Event]:
+        """`up --only`, in this process."""
+        given = (self.settings, self.pipeline, self.assets)
+        return list(code.only(part, self.target, self.outputs(), *given))
+
+    def seed(self, rows: int = 0, changes: int = 0, seed: int = 1) -> None:
+        list(sow(self.target, self.outputs(), self.settings, self.pipeline, rows, changes, seed))
+
+    def beside(self, work: Callable[..., Any], **given: Any) -> BaseProcess:
+        """`work` in a process of its own that need not import anything first."""
         self.close()
-        process = get_context("fork").Process(target=self._up_quietly, daemon=True)
+        process = get_context("fork").Process(target=self._quietly, args=(work, given), daemon=True)
         process.start()
         return process
 
-    def _up_quietly(self) -> None:
+    def _quietly(self, work: Callable[..., Any], given: dict[str, Any]) -> None:
         self.known = None
-        with suppress(MedallionError, SystemExit):
-            self.up()
+        try:
+            work(**given)
+        except MedallionError:
+            os._exit(1)
 
     def kill_daemon(self) -> None:
         os.kill(int((self.state / "daemon.pid").read_text().split()[0]), signal.SIGKILL)

@@ -14,7 +14,7 @@ from deployed import PREFIX, ROOT, Environment
 
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted
-from medallion_cli.operations import lock, marks
+from medallion_cli.operations import lock, marks, replicate
 from medallion_cli.operations.deployment import change_sets
 from medallion_cli.operations.deployment.graph import document
 
@@ -77,7 +77,7 @@ def fails(environment: Environment, wave: list[str]) -> None:
 
 def is_killed(environment: Environment, wave: list[str]) -> None:
     """SIGKILL once the operations of these stacks have begun."""
-    process = environment.forked_up()
+    process = environment.beside(environment.up)
     for stack in wave:
         environment.until_begun(stack)
     process.kill()
@@ -97,7 +97,7 @@ def loses_its_daemon(environment: Environment, stack: str) -> None:
 
 def is_killed_in_the_warehouse(environment: Environment) -> None:
     """After the stacks and the source, in the middle of its SQL."""
-    process = environment.forked_up()
+    process = environment.beside(environment.up)
     while marks.read(environment.target, "source") is None:
         time.sleep(0.02)
     process.kill()
@@ -123,26 +123,21 @@ def test_a_second_operator_is_refused_until_the_lock_is_broken(environment: Envi
 
 def test_a_change_to_a_running_task_loses_no_row(environment: Environment) -> None:
     environment.up()
-    environment.run("seed", "--rows", "3000", "--seed", "7")
-    environment.run("replicate", "start")
+    environment.seed(rows=3000)
+    list(replicate.start(environment.target, environment.outputs(), environment.settings))
     document = yaml.safe_load((ROOT / SETTINGS).read_text())
     document["FullLoadSettings"]["CommitRate"] = 5000
     (environment.project / SETTINGS).write_text(yaml.safe_dump(document))
-    busy = environment.command("seed", "--changes", "2000", "--seed", "8")
+    busy = environment.beside(environment.seed, changes=2000, seed=2)
     events = environment.up()
-    assert busy.wait(120) == 0
+    busy.join()
+    assert busy.exitcode == 0
     told = [event.detail for event in events if isinstance(event, Finished) and event.step == "replication"]
     assert told == ["stopped", "resumed"]
     assert environment.pending() == []
-    caught_up(environment)
+    list(replicate.catch_up(environment.target, environment.outputs(), environment.settings))
     for table in environment.pipeline.tables:
         assert environment.bronze(table.name, list(table.key)) == rows(environment, table), table.name
-
-
-def caught_up(environment: Environment) -> None:
-    from medallion_cli.operations.replicate import catch_up
-
-    list(catch_up(environment.target, environment.outputs(), environment.settings))
 
 
 def rows(environment: Environment, table: Any) -> dict[tuple[Any, ...], Any]:
@@ -154,8 +149,6 @@ def rows(environment: Environment, table: Any) -> dict[tuple[Any, ...], Any]:
 
 def test_an_up_that_was_killed_while_replication_stood_still_resumes_it(environment: Environment) -> None:
     """The task is stopped and marked, then everything ends; nothing is left to change for the next `up`."""
-    from medallion_cli.operations import replicate
-
     target, found = environment.target, environment.outputs()
     marks.write(target, "replicating", "stopped for a change")
     list(replicate.stop(target, found, environment.settings))
@@ -189,16 +182,24 @@ def location(environment: Environment) -> str:
 def test_the_functions_code_alone_is_live_and_planned_no_more(environment: Environment) -> None:
     ddl = environment.project / "sql" / "mysql" / "schema.sql"
     ddl.write_text(ddl.read_text() + "\n-- changed\n")
-    assert "code updated" in environment.run("up", "--only", "lambda")
+    assert {"code updated"} == details(environment.only("lambda"), "source", "generator")
     assert environment.pending() == []
-    assert "unchanged" in environment.run("up", "--only", "lambda")
+    assert {"unchanged"} == details(environment.only("lambda"), "source", "generator")
+
+
+def details(events: list[Event], *functions: str) -> set[str]:
+    """What the ends of these functions' steps say."""
+    names = {f"{PREFIX}-{function}" for function in functions}
+    return {event.detail for event in events if isinstance(event, Finished) and event.step in names}
 
 
 def test_sql_alone_is_brought_once(environment: Environment) -> None:
     view = environment.project / "sql" / "redshift" / "views" / "v_total_sales.sql"
     view.write_text(view.read_text() + "\n-- changed\n")
-    assert "warehouse" in environment.run("up", "--only", "sql")
-    assert "warehouse" not in environment.run("up", "--only", "sql")
+    assert environment.pending() == ["gold: schemas, procedures, views and grants are brought again"]
+    assert environment.only("sql")
+    assert environment.only("sql") == []
+    assert environment.pending() == []
 
 
 def test_a_database_is_not_replaced_unless_that_is_meant(environment: Environment) -> None:
@@ -212,4 +213,4 @@ def test_a_database_is_not_replaced_unless_that_is_meant(environment: Environmen
         environment.up()
     assert "--replace-data" in str(raised.value.hint)
     environment.mend("source")
-    assert not [change for change in environment.pending() if change[0] == f"{PREFIX}-source"]
+    assert environment.pending() == []
