@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from medallion_cli.operations.validation.deployment import Deployment
 
 # namespace → (metrics, the sets of dimensions under which they are published); the services' own pages on monitoring
+# dimension → type, and the property that it names
+SUBJECTS = {
+    "StateMachineArn": ("AWS::StepFunctions::StateMachine", "StateMachineName"),
+    "ReplicationInstanceIdentifier": ("AWS::DMS::ReplicationInstance", "ReplicationInstanceIdentifier"),
+    "DBInstanceIdentifier": ("AWS::RDS::DBInstance", "DBInstanceIdentifier"),
+    "FunctionName": ("AWS::Lambda::Function", "FunctionName"),
+    "QueueName": ("AWS::SQS::Queue", "QueueName"),
+}
 NEEDED = (
     "Namespace",
     "MetricName",
@@ -123,6 +131,7 @@ def alarm_findings(deployment: Deployment) -> Iterator[Finding]:
         where = deployment.place(stack, logical)
         if "Metrics" not in alarm:
             yield from _metric(where, alarm)
+        yield from _subjects(deployment, where, alarm)
         actions = listed(alarm, "AlarmActions")
         if not actions or (all(a is not UNKNOWN for a in actions) and not topics & set(map(str, actions))):
             yield Finding(
@@ -168,6 +177,20 @@ def _metric(where: str, alarm: Document) -> Iterator[Finding]:
             "ReplicationInstanceIdentifier+ReplicationTaskIdentifier",
             "MED-ALM-002",
         )
+
+
+def _subjects(deployment: Deployment, where: str, alarm: Document) -> Iterator[Finding]:
+    """Dimensions name resources that there are."""
+    for number, dimension in enumerate(listed(alarm, "Dimensions")):
+        name, value = text(dimension, "Name"), at(dimension, "Value")
+        if name in SUBJECTS and isinstance(value, str):
+            kind, key = SUBJECTS[name]
+            known = [str(p.get(key)) for _, _, p in deployment.of_type(kind)]
+            if (value.rpartition(":stateMachine:")[2] or value) not in known:
+                what = f"{name} {value} is none of the templates'"
+                yield Finding(
+                    f"{where}.Dimensions[{number}]", what, f"one of: {', '.join(known)}", "MED-ALM-007"
+                )
 
 
 def _watched(deployment: Deployment) -> Iterator[Finding]:

@@ -12,11 +12,14 @@ from medallion_cli.operations.validation.alarms import alarm_findings
 from medallion_cli.operations.validation.copy_contract import copy_findings
 from medallion_cli.operations.validation.dashboard import file_findings, quicksight_findings
 from medallion_cli.operations.validation.deployment import Deployment, simulate
+from medallion_cli.operations.validation.events import event_findings
+from medallion_cli.operations.validation.files import pipeline_findings, script_findings, table_findings
 from medallion_cli.operations.validation.jobs import job_findings
 from medallion_cli.operations.validation.limits import limit_findings
 from medallion_cli.operations.validation.machine import machine_findings
 from medallion_cli.operations.validation.machine_calls import call_findings
 from medallion_cli.operations.validation.machine_data import data_findings
+from medallion_cli.operations.validation.machine_values import value_findings
 from medallion_cli.operations.validation.models import model_findings
 from medallion_cli.operations.validation.network import network_findings
 from medallion_cli.operations.validation.properties import property_findings
@@ -25,6 +28,7 @@ from medallion_cli.operations.validation.schedules import schedule_findings
 from medallion_cli.operations.validation.source import source_findings
 from medallion_cli.operations.validation.storage import storage_findings
 from medallion_cli.operations.validation.templates import lint_findings
+from medallion_cli.operations.validation.warehouse import warehouse_findings
 from medallion_cli.operations.validation.warehouse_sql import statement_findings
 from medallion_cli.operations.validation.wiring import wiring_findings
 
@@ -43,7 +47,10 @@ def check(project: Project, stacks: Collection[str] | None = None) -> Iterator[F
 
 
 def _findings(project: Project, stacks: Collection[str] | None) -> Iterator[Finding]:
+    yield from pipeline_findings(project.pipeline)
+    yield from script_findings(project.assets)
     yield from statement_findings(project.statements)
+    yield from table_findings(project.statements)
     yield from model_findings(project.pipeline, project.views, project.tables)
     yield from copy_findings(project.files, project.staging, project.assets)
     yield from file_findings(project.dashboard, project.view_columns)
@@ -71,6 +78,9 @@ def _deployed(project: Project, deployment: Deployment) -> Iterator[Finding]:
     yield from machine_findings(deployment)
     yield from call_findings(deployment)
     yield from data_findings(deployment)
+    yield from value_findings(deployment, project)
+    yield from event_findings(deployment)
+    yield from warehouse_findings(deployment)
     yield from job_findings(deployment, project.assets)
     yield from network_findings(deployment)
     yield from access_findings(deployment)

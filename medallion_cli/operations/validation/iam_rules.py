@@ -31,6 +31,10 @@ class Policy:
     kind: str
     document: Document
     template: Document = field(default_factory=dict)
+    prefix: str = (
+        ""  # of who deploys: what changes rights may be allowed on what is called so, or under a condition
+    )
+    everywhere: tuple[str, ...] = tuple(EVERYWHERE)  # patterns of actions that may be on "*"
 
     def finding(self, number: int, key: str, what: str, remedy: str, code: str) -> Finding:
         """One about a part of a statement."""
@@ -70,8 +74,17 @@ def statement_findings(policy: Policy, number: int, statement: Document) -> Iter
     yield from _principals(policy, number, statement)
     if policy.kind == "identity":
         yield from _resources(policy, number, statement)
-        for what, remedy in escalations(statement, patterns(statement.get("Resource"), policy.template)):
-            yield policy.finding(number, "Action", what, remedy, "020")
+        if not (policy.prefix and _confined(policy, statement)):
+            for what, remedy in escalations(statement, patterns(statement.get("Resource"), policy.template)):
+                yield policy.finding(number, "Action", what, remedy, "020")
+
+
+def _confined(policy: Policy, statement: Document) -> bool:
+    """Whether a deployer's rights end at the environment; iam:PassRole has its own rule in any case."""
+    given = patterns(statement.get("Resource"), policy.template)
+    own = all(policy.prefix in one or one.rpartition("/")[2].startswith("dms-") for one in given)
+    passes = any(action.lower() == "iam:passrole" for action in _texts(statement.get("Action")))
+    return not passes and (own or bool(mapping(statement, "Condition")))
 
 
 def _policies(stack: str, path: Path, kind: str, value: Any, template: Document) -> Iterator[Policy]:
@@ -152,7 +165,7 @@ def _resources(policy: Policy, number: int, statement: Document) -> Iterator[Fin
 
 def _everywhere(policy: Policy, number: int, actions: list[str]) -> Iterator[Finding]:
     for action in actions:
-        if action not in EVERYWHERE:
+        if not any(re.fullmatch(pattern, action) for pattern in policy.everywhere):
             kinds = iam_reference.resource_patterns(action)
             remedy = (
                 f"an ARN like {_shown(kinds[0])}"

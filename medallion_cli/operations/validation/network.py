@@ -137,8 +137,8 @@ def _flows(deployment: Deployment) -> Iterator[Finding]:
         if e.get("VpcEndpointType") == "Interface"
     ]
     for senders, receivers, port in (
-        (replication, databases, 3306),
-        (functions, databases, 3306),
+        (replication, databases, _port(deployment)),
+        (functions, databases, _port(deployment)),
         (dashboards, warehouses, 5439),
         (replication, endpoints, 443),
         (functions, endpoints, 443),
@@ -149,6 +149,14 @@ def _flows(deployment: Deployment) -> Iterator[Finding]:
     for dashboard in dashboards:  # QuickSight keeps no state of its connections: answers are new packets
         for warehouse in warehouses:
             yield from _flow(deployment, warehouse, dashboard, 49152)
+
+
+def _port(deployment: Deployment) -> int:
+    """The source's own port."""
+    for _, _, database in deployment.of_type("AWS::RDS::DBInstance"):
+        port = str(database.get("Port", 3306))
+        return int(port) if port.isdigit() else 3306
+    return 3306
 
 
 def _flow(deployment: Deployment, sender: Party, receiver: Party, port: int) -> Iterator[Finding]:

@@ -23,7 +23,9 @@ NOT_INSTALLED = Finding(
 )
 
 
-def lint_findings(deployments: Collection[Deployment], only: Collection[str] | None = None) -> Iterator[Finding]:
+def lint_findings(
+    deployments: Collection[Deployment], only: Collection[str] | None = None
+) -> Iterator[Finding]:
     """cfn-lint's findings in each template, with each environment's values in it; equal ones are read once."""
     try:
         import cfnlint  # noqa: F401
