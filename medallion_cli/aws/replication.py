@@ -1,7 +1,8 @@
-"""DMS: one replication task and its S3 endpoint."""
+"""DMS: one replication task, its S3 endpoint and the instance that it runs on."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,13 @@ class Task:
     stop_reason: str
     message: str
     started: bool  # whether it ever ran: the first start must be start-replication
+    checkpoint: str = ""  # DMS's RecoveryCheckpoint: where in the binlog it goes on; lost with the task
+
+    @property
+    def binlog(self) -> str | None:
+        """The binlog file that the checkpoint names, as in `checkpoint:V1#27#mysql-bin-changelog.157832:1975:…`."""
+        found = re.search(r"([\w.-]*\.\d{6,}):\d+", self.checkpoint)
+        return found[1] if found else None
 
 
 class Replication:
@@ -61,6 +69,7 @@ class Replication:
             stop_reason=found.get("StopReason", ""),
             message=found.get("LastFailureMessage", ""),
             started=found.get("ReplicationTaskStartDate") is not None,
+            checkpoint=found.get("RecoveryCheckpoint", ""),
         )
 
     def tables(self) -> list[TableStatistics]:
@@ -96,6 +105,35 @@ class Replication:
     def stop(self) -> None:
         """Asks the task to stop; it goes through `stopping`."""
         self.client.stop_replication_task(ReplicationTaskArn=self.arn)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A replication instance as DMS describes it."""
+
+    status: str
+    size: str  # its class
+
+
+class ReplicationInstance:
+    """The replication instance of one environment: DMS can make it smaller, and never stops it."""
+
+    def __init__(self, target: Target, outputs: dict[str, str]) -> None:
+        self.client = target.client("dms")
+        self.arn = outputs["ReplicationInstanceArn"]
+
+    def instance(self) -> Instance:
+        """The instance now."""
+        found = self.client.describe_replication_instances(
+            Filters=[{"Name": "replication-instance-arn", "Values": [self.arn]}]
+        )["ReplicationInstances"][0]
+        return Instance(str(found["ReplicationInstanceStatus"]), str(found["ReplicationInstanceClass"]))
+
+    def resize(self, size: str) -> None:
+        """Asks for another class; `modifying` for some minutes, tasks must be stopped."""
+        self.client.modify_replication_instance(
+            ReplicationInstanceArn=self.arn, ReplicationInstanceClass=size, ApplyImmediately=True
+        )
 
 
 def _statistics(entry: dict[str, Any]) -> TableStatistics:

@@ -1,14 +1,15 @@
-"""EventBridge Scheduler: the pipeline's and the generator's schedule, on or off."""
+"""EventBridge Scheduler: the schedules of the pipeline, the generator and housekeeping, on or off."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
 
-OUTPUTS = ("PipelineScheduleName", "GeneratorScheduleName")
+OUTPUTS = ("PipelineScheduleName", "GeneratorScheduleName", "HousekeepingScheduleName")
 # update_schedule replaces the whole schedule: what describes it is read and sent again.
 KEPT = (
     "Description",
@@ -34,20 +35,27 @@ class Schedule:
 
 
 def schedules(target: Target, outputs: dict[str, str]) -> list[Schedule]:
-    """Both of them."""
-    return [_schedule(target, outputs, outputs[key]) for key in OUTPUTS]
+    """All of them."""
+    client, group = target.client("scheduler"), outputs["ScheduleGroupName"]
+    return [_schedule(client.get_schedule(GroupName=group, Name=name)) for name in _names(outputs)]
 
 
-def switch(target: Target, outputs: dict[str, str], enabled: bool) -> list[Schedule]:
-    """Switches both on or off; returns them as they are then."""
-    client = target.client("scheduler")
-    for key in OUTPUTS:
-        found = client.get_schedule(GroupName=outputs["ScheduleGroupName"], Name=outputs[key])
-        kept = {name: found[name] for name in KEPT if name in found}
-        client.update_schedule(**kept, State="ENABLED" if enabled else "DISABLED")
+def switch(
+    target: Target, outputs: dict[str, str], enabled: bool, names: Sequence[str] | None = None
+) -> list[Schedule]:
+    """Switches them (those named) on or off; returns all as they are then."""
+    client, group = target.client("scheduler"), outputs["ScheduleGroupName"]
+    wanted = "ENABLED" if enabled else "DISABLED"
+    for name in _names(outputs) if names is None else names:
+        found = client.get_schedule(GroupName=group, Name=name)
+        if found["State"] != wanted:
+            client.update_schedule(**{key: found[key] for key in KEPT if key in found}, State=wanted)
     return schedules(target, outputs)
 
 
-def _schedule(target: Target, outputs: dict[str, str], name: str) -> Schedule:
-    found = target.client("scheduler").get_schedule(GroupName=outputs["ScheduleGroupName"], Name=name)
-    return Schedule(name, found["State"] == "ENABLED", found["ScheduleExpression"])
+def _names(outputs: dict[str, str]) -> list[str]:
+    return [outputs[key] for key in OUTPUTS if key in outputs]
+
+
+def _schedule(found: dict[str, Any]) -> Schedule:
+    return Schedule(found["Name"], found["State"] == "ENABLED", found["ScheduleExpression"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from medallion_cli.aws.replication import LOADED, Replication, TableStatistics
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted, Progressed, Started
+from medallion_cli.operations import marks, paused, source_database
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 HEARTBEAT = ("medallion", "heartbeat")
 PATIENCE = 900.0  # seconds for DMS to change its state
+STILL_SECONDS = 10.0  # without a row loaded, until the source is looked at
+STEP = "replication"
+HOW = {"start-replication": "started", "resume-processing": "resumed", "reload-target": "loading anew"}
+RELOADING = "reloading"  # the mark of a generation whose load was not begun yet
+GENERATION = "generation"  # the mark of the one that a reload began, which the template knows nothing of
 
 
 @dataclass(frozen=True)
@@ -46,31 +52,54 @@ def status(target: Target, outputs: dict[str, str]) -> ReplicationStatus:
 
 
 def start(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
-    """Starts or resumes the task, as its state asks for, and waits until it runs and has loaded every table."""
+    """Starts or resumes the task, as its state asks for, and waits until it runs and has loaded every table.
+
+    What it waits for is told; a source that is not there is an error, since DMS itself would wait for it without a word.
+    """
+    paused.refuse(target)
+    yield from begin(target, outputs, settings)
+
+
+def begin(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
+    """`start`, of an environment that is being resumed, too."""
     replication = Replication(target, outputs)
+    yield from source_database.ready(target, outputs, settings)
     task = replication.task()
     if task.status in ("stopping", "starting", "creating", "modifying"):
-        _await(replication, ("ready", "stopped", "failed", "running"), settings)
+        yield Noted(f"replication is {task.status}")
+        yield from _await(replication, ("ready", "stopped", "failed", "running"), settings)
         task = replication.task()
-    if task.status != "running":
+    if task.status == "running":
+        _is_reloading(target, replication)
+    else:
+        source_database.answering(target, outputs)
         how = "resume-processing" if task.started else "start-replication"
-        yield Started("replication")
+        if marks.read(target, RELOADING) == replication.generation():  # the new folder is empty yet
+            how = "reload-target"
+        yield Started(STEP)
         replication.start(how)
-        _await(replication, ("running",), settings)
-        yield Finished("replication", "resumed" if task.started else "started")
-    yield from _loaded(replication, settings)
+        marks.drop(target, RELOADING)
+        yield from _await(replication, ("running",), settings)
+        yield Finished(STEP, HOW[how])
+    yield from _loaded(replication, target, outputs, settings)
 
 
 def stop(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
     """Stops the task; what it has captured is flushed to bronze first."""
     replication = Replication(target, outputs)
-    if replication.task().status not in ("running", "starting"):
-        yield Noted(f"replication is {replication.task().status}")
+    status = replication.task().status
+    if status == "starting":  # DMS refuses to stop what is not running yet
+        yield from _await(replication, ("ready", "stopped", "failed", "running"), settings)
+        status = replication.task().status
+    if status not in ("running", "stopping"):
+        yield Noted(f"replication is {status}")
         return
-    yield Started("replication")
-    replication.stop()
-    _await(replication, ("stopped", "failed"), settings)
-    yield Finished("replication", "stopped")
+    yield Started(STEP)
+    if status == "running":
+        _is_reloading(target, replication)
+        replication.stop()
+    yield from _await(replication, ("stopped", "failed"), settings)
+    yield Finished(STEP, "stopped")
 
 
 def reload(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
@@ -78,14 +107,36 @@ def reload(target: Target, outputs: dict[str, str], settings: Settings) -> Gener
     replication = Replication(target, outputs)
     if not replication.task().started:
         raise MedallionError("replication has never run: nothing to reload", hint="medallion replicate start")
-    yield from stop(target, outputs, settings)
-    generation = next_generation(replication.generation())
-    yield Started(f"generation {generation}")
-    replication.write_generation(generation)
-    replication.start("reload-target")
-    _await(replication, ("running",), settings)
-    yield from _loaded(replication, settings)
+    yield from source_database.ready(target, outputs, settings)
+    source_database.answering(target, outputs)
+    if replication.task().status == "running" and _is_reloading(target, replication):
+        generation = replication.generation()
+        yield Noted(f"generation {generation} is being loaded")
+    else:
+        yield from stop(target, outputs, settings)
+        generation = marks.read(target, RELOADING) or next_generation(replication.generation())
+        yield from _into(target, replication, generation)
+    yield from _await(replication, ("running",), settings)
+    yield from _loaded(replication, target, outputs, settings)
     yield Finished(f"generation {generation}", "loaded")
+
+
+def _into(target: Target, replication: Replication, generation: str) -> Generator[Event, None, None]:
+    """Has the stopped task load into a folder; a mark says so until it was asked to."""
+    yield Started(f"generation {generation}")
+    marks.write(target, RELOADING, generation)
+    replication.write_generation(generation)
+    marks.write(target, GENERATION, generation)
+    replication.start("reload-target")
+    marks.drop(target, RELOADING)
+
+
+def _is_reloading(target: Target, replication: Replication) -> bool:
+    """Whether a running task does what a reload asked for just before it was interrupted; that needs no mark any more."""
+    if marks.read(target, RELOADING) != replication.generation():
+        return False
+    marks.drop(target, RELOADING)
+    return True
 
 
 def next_generation(generation: str) -> str:
@@ -152,11 +203,15 @@ def _heartbeat_files(target: Target, outputs: dict[str, str], generation: str) -
     return set(keys(target, outputs["BronzeBucket"], f"{generation}/{'/'.join(HEARTBEAT)}/"))
 
 
-def _loaded(replication: Replication, settings: Settings) -> Generator[Event, None, None]:
+def _loaded(
+    replication: Replication, target: Target, outputs: dict[str, str], settings: Settings
+) -> Generator[Event, None, None]:
+    """Waits for the full load; one that stands still has its source looked at, and says so when that is the reason."""
     tables = replication.tables()
     if tables and all(t.state == LOADED for t in tables):
         return
     yield Started("full load")
+    still = _Stillness(target, outputs)
     while True:
         tables = replication.tables()
         rows = sum(t.full_load_rows for t in tables)
@@ -171,7 +226,37 @@ def _loaded(replication: Replication, settings: Settings) -> Generator[Event, No
             return
         _running(replication)
         yield Progressed("full load", rows, None, "rows")
+        yield from still.look(tables)
         time.sleep(min(settings.poll_seconds, 1))
+
+
+class _Stillness:
+    """A load that does not move: is its source there? Asked less and less often while it is."""
+
+    def __init__(self, target: Target, outputs: dict[str, str]) -> None:
+        self.target, self.outputs = target, outputs
+        self.seen: list[TableStatistics] | None = None
+        self.pause, self.failed = STILL_SECONDS, False
+        self.due = time.monotonic() + self.pause
+
+    def look(self, tables: list[TableStatistics]) -> Generator[Event, None, None]:
+        """MedallionError when the source did not answer twice in a row."""
+        if tables != self.seen:
+            self.seen, self.pause, self.failed = tables, STILL_SECONDS, False
+            self.due = time.monotonic() + self.pause
+        if time.monotonic() < self.due:
+            return
+        try:
+            source_database.answering(self.target, self.outputs)
+        except MedallionError as error:
+            if self.failed:
+                hint = error.hint or "medallion status"
+                raise MedallionError(f"the full load stands still: {error}", hint=hint) from error
+            yield Noted(f"the full load waits for the source: {error}")
+            self.failed = True
+        else:
+            self.failed, self.pause = False, self.pause * 2
+        self.due = time.monotonic() + self.pause
 
 
 def _running(replication: Replication) -> None:
@@ -181,13 +266,17 @@ def _running(replication: Replication) -> None:
         raise MedallionError(f"replication is {task.status}: {why}", hint="medallion replicate start")
 
 
-def _await(replication: Replication, wanted: tuple[str, ...], settings: Settings) -> None:
-    deadline = time.monotonic() + PATIENCE
+def _await(
+    replication: Replication, wanted: tuple[str, ...], settings: Settings
+) -> Generator[Event, None, None]:
+    began = time.monotonic()
     while (task := replication.task()).status not in wanted:
+        waited = time.monotonic() - began
         if task.status == "failed" and "failed" not in wanted:
             raise MedallionError(
                 f"replication failed: {task.message or task.stop_reason}", hint="medallion replicate status"
             )
-        if time.monotonic() > deadline:
+        if waited > PATIENCE:
             raise MedallionError(f"replication stays {task.status}", hint="medallion replicate status")
+        yield Progressed(STEP, waited, None, f"s, {task.status}")
         time.sleep(min(settings.poll_seconds, 10) / 4)
