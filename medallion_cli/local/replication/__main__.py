@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from medallion_cli.local.replication.checkpoint import write_json
-from medallion_cli.local.replication.faults import ReplicationFault
+from medallion_cli.local.replication.faults import Refused, ReplicationFault
 from medallion_cli.local.replication.replicator import Replicator
 from medallion_cli.local.replication.task import read_task
 
-FAILED = 3
+FAILED, REFUSED = 3, 4
 
 
 def main(home: Path) -> int:
@@ -34,7 +34,7 @@ def main(home: Path) -> int:
         except ReplicationFault as error:
             _log(f"failed: {error}")
             write_json(home / "status.json", {"state": "failed", "message": str(error)}, durable=True)
-            return FAILED
+            return REFUSED if isinstance(error, Refused) else FAILED
         _log(ended)
         write_json(home / "status.json", {"state": ended, "message": ""}, durable=True)
     return 0

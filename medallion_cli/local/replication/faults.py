@@ -3,6 +3,7 @@
 ReplicationFault
 ├── Unsupported     the source holds or logs something that has no mapping: the task fails
 ├── BinlogLost      the position is no longer in the source's binlog: the task fails, reload
+├── Refused         the source no longer takes the password: the task is started again with its secret as it is then
 └── SourceLost      the source went away: the task reconnects and goes on from its checkpoint
 """
 
@@ -19,6 +20,10 @@ class Unsupported(ReplicationFault):
 
 class BinlogLost(ReplicationFault):
     """The binlog no longer holds the task's position."""
+
+
+class Refused(ReplicationFault):
+    """The source refuses the credentials."""
 
 
 class SourceLost(ReplicationFault):

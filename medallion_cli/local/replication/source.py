@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.local.replication.columns import Column, Shape, kind_of
-from medallion_cli.local.replication.faults import BinlogLost, ReplicationFault, SourceLost
+from medallion_cli.local.replication.faults import BinlogLost, Refused, ReplicationFault, SourceLost
 
 if TYPE_CHECKING:
     import pymysql
 
 _LOST = {1053, 1040, 1077, 1079, 1080, 1184, 1927, 2002, 2003, 2006, 2013, 2014}  # trying again may help
+_REFUSED = (1045, 1698)  # ER_ACCESS_DENIED_ERROR, and without a password
 _BINLOG_LOST = 1236  # ER_MASTER_FATAL_ERROR_READING_BINLOG
 _CHUNK = 1 << 20
 _SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
@@ -67,6 +68,8 @@ def translated() -> Iterator[None]:
         text = str(error.args[1] if len(error.args) > 1 else error)
         if code == _BINLOG_LOST:
             raise BinlogLost(f"the binlog position is not available any more: {text}") from error
+        if code in _REFUSED:
+            raise Refused(f"source: {text} ({code})") from error
         lost = code in _LOST or isinstance(error, pymysql.err.InterfaceError) or code == 0
         raise (SourceLost if lost else ReplicationFault)(f"source: {text} ({code})") from error
     except OSError as error:

@@ -23,10 +23,16 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 log = logging.getLogger(__name__)
-STOPPED, FAILED = 0, 3  # exit codes of the replicator (see medallion_cli.local.replication.__main__)
+STOPPED, FAILED, REFUSED = (
+    0,
+    3,
+    4,
+)  # exit codes of the replicator (see medallion_cli.local.replication.__main__)
 _WATCH_SECONDS = 0.1
 _CRASHES = 5  # in a row, without progress
 _STOP_SECONDS = 60.0
+_SETTLED_SECONDS = 20.0  # a replicator that worked for so long was not refused
+_ROTATION_SECONDS = 60.0  # for which a source may refuse a task that it took before: its secret rotates
 
 Ended = Callable[[str, str, str], None]  # (task name, status, message)
 
@@ -50,6 +56,8 @@ class TaskProcesses:
         self._running: dict[str, Popen[Any]] = {}
         self._definitions: dict[str, Callable[[], Definition]] = {}
         self._crashes: dict[str, tuple[int, Any]] = {}
+        self._spawned: dict[str, float] = {}
+        self._refused: dict[str, float] = {}
         self._lock = threading.RLock()
         self._over = threading.Event()
 
@@ -66,6 +74,7 @@ class TaskProcesses:
         with self._lock:
             self._definitions[name] = definition
             self._crashes.pop(name, None)
+            self._refused.pop(name, None)
             self._spawn(name)
 
     def forget(self, name: str) -> None:
@@ -135,6 +144,7 @@ class TaskProcesses:
         processes.ensure_dead(self._pidfile(name))
         home.mkdir(parents=True, exist_ok=True)
         (home / "status.json").unlink(missing_ok=True)
+        self._spawned[name] = time.monotonic()
         write_file(home / "task.json", json.dumps(definition.document).encode())
         write_file(home / "source.json", json.dumps(definition.secret).encode())
         self._running[name] = processes.spawn(
@@ -156,8 +166,12 @@ class TaskProcesses:
 
     def _settle(self, name: str, code: int) -> None:
         """A replicator ended: by itself or as asked, or it crashed and is started again."""
-        if code in (STOPPED, FAILED):
+        if code in (STOPPED, FAILED) or (code == REFUSED and not self._may_rotate(name)):
             self._ended(name, *_said(self.home(name)))
+            return
+        if code == REFUSED:
+            time.sleep(0.5)
+            self._again(name)
             return
         progress = self.statistics(name).get("position")
         count, before = self._crashes.get(name, (0, None))
@@ -168,6 +182,18 @@ class TaskProcesses:
             self._ended(name, "failed", f"the replicator crashed {count} times without progress: see its log")
             return
         time.sleep(0.2 * (count - 1))
+        self._again(name)
+
+    def _may_rotate(self, name: str) -> bool:
+        """Whether a refused task had worked with its secret before, so that a new one may be on its way."""
+        if time.monotonic() - self._spawned[name] > _SETTLED_SECONDS:
+            self._refused.pop(name, None)
+        since = self._refused.setdefault(name, time.monotonic())
+        worked = self.statistics(name).get("position") is not None
+        return worked and time.monotonic() - since < _ROTATION_SECONDS
+
+    def _again(self, name: str) -> None:
+        """Starts a replicator that ended, with what its definition says now."""
         try:
             with self._lock:
                 if name in self._definitions:

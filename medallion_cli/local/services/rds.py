@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import re
 import shutil
 import threading
@@ -16,7 +17,7 @@ from medallion_cli.errors import MedallionError
 from medallion_cli.local.engines import processes
 from medallion_cli.local.engines.mariadb import MariaDB
 from medallion_cli.local.protocol import Service, ServiceError
-from medallion_cli.local.services.rds_groups import Groups, moment
+from medallion_cli.local.services.rds_groups import Groups, moment, shown_snapshot
 from medallion_cli.local.space import shortage
 
 if TYPE_CHECKING:
@@ -248,11 +249,67 @@ class Rds(Groups):
         if (self._folder(instance["DBInstanceIdentifier"]) / "data").exists():
             shutil.rmtree(kept, ignore_errors=True)
             (self._folder(instance["DBInstanceIdentifier"]) / "data").rename(kept)
-        self._state["snapshots"][snapshot] = {
+        self._state["snapshots"][snapshot] = self._snapshot(instance, snapshot)
+
+    def _snapshot(self, instance: dict[str, Any], snapshot: str) -> dict[str, Any]:
+        return {
             "DBSnapshotIdentifier": snapshot, "DBInstanceIdentifier": instance["DBInstanceIdentifier"],
             "Engine": instance["Engine"], "Status": "available", "SnapshotType": "manual",
             "DBSnapshotArn": self._arn("snapshot", snapshot), "created": time.time(),
+            "instance": {key: value for key, value in instance.items() if key not in ("final", "password")},
         }  # fmt: skip
+
+    # Snapshots
+
+    def create_db_snapshot(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Copies the data while the server stands still for a moment, as a single instance's I/O does."""
+        snapshot = params["DBSnapshotIdentifier"]
+        with self._lock:
+            if snapshot in self._state["snapshots"]:
+                raise ServiceError("DBSnapshotAlreadyExists", f"DBSnapshot {snapshot} already exists")
+            instance = self._in_state(params, "available")
+            self._engines[instance["DBInstanceIdentifier"]].stop()
+            kept = self._runtime.state / "engines" / "rds-snapshots" / snapshot
+            self._copied(self._folder(instance["DBInstanceIdentifier"]) / "data", kept)
+            self._bring_up(instance)
+            self._state["snapshots"][snapshot] = self._snapshot(instance, snapshot)
+            self._save()
+        return {"DBSnapshot": shown_snapshot(self._state["snapshots"][snapshot])}
+
+    def restore_db_instance_from_db_snapshot(self, params: dict[str, Any]) -> dict[str, Any]:
+        """A new instance with the data, the password and the settings that the snapshot's had, but for those given."""
+        name, snapshot = params["DBInstanceIdentifier"].lower(), params["DBSnapshotIdentifier"]
+        with self._lock:
+            found = self._state["snapshots"].get(snapshot.rpartition(":")[2])
+            if found is None or "instance" not in found:
+                raise ServiceError("DBSnapshotNotFound", f"DBSnapshot {snapshot} not found.", 404)
+            if name in self._state["instances"]:
+                raise ServiceError("DBInstanceAlreadyExists", "DB instance already exists")
+            given = {key: value for key, value in params.items() if key in _SHOWN and key not in _FIXED}
+            instance = self._new(name, {**found["instance"], **given, "MasterUserPassword": "kept"})
+            instance |= {
+                "port": found["instance"]["port"],
+                "VpcSecurityGroupIds": params.get("VpcSecurityGroupIds", []),
+            }
+            instance["group"] = (
+                self._group_of(params) if "DBParameterGroupName" in params else found["instance"]["group"]
+            )
+            del instance["password"]
+            self._state["instances"][name] = instance
+            self._copied(
+                self._runtime.state / "engines" / "rds-snapshots" / snapshot, self._folder(name) / "data"
+            )
+            self._save()
+        threading.Thread(target=self._bring_up, args=(instance,), name=f"rds-{name}", daemon=True).start()
+        return {"DBInstance": self._shown(instance)}
+
+    def _copied(self, source: Path, target: Path) -> None:
+        """A data folder for the unprivileged user that the server runs as."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target)
+        if owner := self._runtime.engine_user():
+            for path in (target, *target.rglob("*")):
+                os.chown(path, *owner)
 
     def _supervise(self) -> None:
         """A server that ended by itself is started again, as RDS does; one that could not start is tried again."""

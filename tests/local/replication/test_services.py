@@ -373,3 +373,23 @@ def test_reload_of_one_table(runtime: Runtime, secrets: Secrets) -> None:
     runtime.call("dms", "ReloadTables", ReplicationTaskArn=arn, TablesToReload=[one])
     wait(lambda: bronze(runtime) == ["LOAD00000001.parquet", "LOAD00000002.parquet"])
     wait_loaded(runtime, arn)
+
+
+def test_an_instance_is_restored_from_a_snapshot_at_its_own_address(runtime: Runtime) -> None:
+    made = make_instance(runtime)
+    sql(runtime, ITEMS, "INSERT INTO items VALUES (1, 1)")
+    runtime.call("rds", "CreateDBSnapshot", DBInstanceIdentifier="src", DBSnapshotIdentifier="before")
+    sql(runtime, "DELETE FROM items")
+    restore = {"DBInstanceIdentifier": "src", "DBSnapshotIdentifier": "before"}
+    assert (
+        fault(lambda: runtime.call("rds", "RestoreDBInstanceFromDBSnapshot", **restore))
+        == "DBInstanceAlreadyExists"
+    )
+    runtime.call("rds", "DeleteDBInstance", DBInstanceIdentifier="src", FinalDBSnapshotIdentifier="last")
+    wait(lambda: not runtime.call("rds", "DescribeDBInstances")["DBInstances"])
+    runtime.call("rds", "RestoreDBInstanceFromDBSnapshot", **restore)
+    wait(lambda: instance(runtime)["DBInstanceStatus"] == "available")
+    assert instance(runtime)["Endpoint"] == made["Endpoint"]
+    assert sql(runtime, "SELECT * FROM items") == [(1, 1)]
+    names = [s["DBSnapshotIdentifier"] for s in runtime.call("rds", "DescribeDBSnapshots")["DBSnapshots"]]
+    assert sorted(names) == ["before", "last"]
