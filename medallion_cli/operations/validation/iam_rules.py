@@ -43,7 +43,9 @@ class Policy:
 
 
 def findings(stack: str, template: Document) -> Iterator[Finding]:
-    """Findings in all policies of one template, which may be resolved or not."""
+    """Findings in all policies of one template, resolved or not; none without cfn-lint, whose reference they stand on."""
+    if not iam_reference.services():
+        return
     for logical, resource in mapping(template, "Resources").items():
         properties = mapping(resource, "Properties")
         kind = str(mapping(resource).get("Type", ""))

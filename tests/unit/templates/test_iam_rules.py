@@ -208,3 +208,10 @@ def test_every_managed_policy_that_is_excused_is_attached(documents: dict[str, D
     attached = str([r["Properties"].get("ManagedPolicyArns") for d in documents.values() for r in d["Resources"].values()
                     if r["Type"] == "AWS::IAM::Role"])  # fmt: skip
     assert all(name in attached for name in MANAGED)
+
+
+def test_without_the_reference_nothing_is_said_of_it(
+    documents: dict[str, Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(iam_reference, "services", dict)
+    assert [f for stack, template in documents.items() for f in findings(stack, template)] == []
