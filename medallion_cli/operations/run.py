@@ -97,6 +97,9 @@ def run(
         reason = explain(execution, summary)
         yield Failed(execution.run_id, execution.status)
         raise MedallionError(f"{execution.run_id} {execution.status.lower()}: {reason}", hint="medallion run")
+    for entry in (read_step(target, outputs, execution.run_id, "silver_to_gold") or {}).get("models", []):
+        if entry.get("note"):
+            yield Noted(f"{entry['model']}: {entry['note']}")
     return RunResult(execution.run_id, execution.status, time.monotonic() - began, tables)
 
 
