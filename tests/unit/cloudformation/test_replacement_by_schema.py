@@ -11,6 +11,8 @@ import cfnlint
 from template_properties import REGION, STACK_ID, changed, evaluated, leaves, used_properties
 
 from medallion_cli.local.cloudformation.changes import preview
+from medallion_cli.local.cloudformation.decisions import replaced_by
+from medallion_cli.local.cloudformation.schemas import resource_schema
 from medallion_cli.local.cloudformation.stack import Resource, Stack
 from medallion_cli.local.cloudformation.template import Template
 
@@ -70,6 +72,20 @@ def test_a_changed_property_replaces_as_the_schema_says() -> None:
     assert looked_at["True"] > 50
     assert looked_at["Conditional"] > 4
     assert looked_at["False"] > 150
+
+
+def test_execution_does_what_the_change_set_said() -> None:
+    """And every conditional property that the templates use has a rule: none is refused for want of one."""
+    wrong = []
+    for type_name, properties in used_properties().items():
+        kind = resource_schema(type_name, REGION)
+        assert kind is not None
+        for path in leaves(properties):
+            wanted = expected(type_name, path)
+            found = bool(replaced_by(properties, changed(properties, path), kind))
+            if wanted != "Conditional" and found != (wanted == "True"):
+                wrong.append((type_name, path, wanted))
+    assert wrong == []
 
 
 def test_a_property_that_goes_replaces_as_the_schema_says() -> None:
