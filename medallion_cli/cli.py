@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from medallion_cli import __version__
-from medallion_cli.commands import data, keep, lifecycle, observe, provision
+from medallion_cli.commands import data, keep, lifecycle, observe, policy, provision
 from medallion_cli.commands import demo as demo_commands
 from medallion_cli.commands import local as local_commands
 from medallion_cli.commands.context import Invocation
@@ -67,6 +67,7 @@ lifecycle.register(app)
 data.register(app)
 observe.register(app)
 keep.register(app)
+policy.register(app)
 app.add_typer(local_commands.app, name="local")
 demo_commands.register(app)
 

@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import botocore.session
@@ -37,6 +37,7 @@ class OfflineAws:
     """
 
     newest: OfflineAws
+    log: ClassVar[set[tuple[str, str]]] = set()  # (service, operation) of all calls
 
     def __init__(self, **answers: Answer | list[Answer]) -> None:
         self.answers = answers
@@ -50,6 +51,7 @@ class OfflineAws:
         return target
 
     def answer(self, model: Any) -> tuple[Any, dict[str, Any]]:
+        OfflineAws.log.add((model.service_model.service_name, model.name))
         given = self.answers.get(model.name, {})
         if isinstance(given, list):
             given = given[min(self.asked[model.name], len(given) - 1)]

@@ -8,7 +8,10 @@ import botocore.session
 import pytest
 import strict_calls
 from call_sites import Site, sites
+from offline_aws import OfflineAws
 from strict_calls import Call, RefusedByModel
+
+from medallion_cli.operations import own_calls
 
 MODELS = botocore.session.get_session()
 
@@ -34,6 +37,13 @@ def _input(site: Site) -> str:
     model = MODELS.get_service_model(site.service)
     operation = next(name for name in model.operation_names if botocore.xform_name(name) == site.operation)
     return str(model.operation_model(operation).input_shape.name)
+
+
+def test_the_deployer_may_make_every_call(calls: list[Call]) -> None:
+    """operations/own_calls.py, from which the deployer's policy is made, names what is called, and nothing else."""
+    assert calls
+    named = {(service, name) for service, names in own_calls.CALLS.items() for name in names}
+    assert named == OfflineAws.log
 
 
 def test_every_operation_named_in_the_source_exists() -> None:

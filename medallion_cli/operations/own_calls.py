@@ -1,0 +1,120 @@
+"""The AWS operations that the tool itself asks for, as the person who types a command; a test compares the source with it.
+
+What functions, jobs and the state machine ask for is not here: they have roles of their own.
+"""
+
+from __future__ import annotations
+
+# botocore's service → its operations
+CALLS: dict[str, tuple[str, ...]] = {
+    "cloudformation": (
+        "ContinueUpdateRollback",
+        "CreateChangeSet",
+        "DeleteChangeSet",
+        "DeleteStack",
+        "DescribeChangeSet",
+        "DescribeStackEvents",
+        "DescribeStacks",
+        "ExecuteChangeSet",
+        "UpdateTerminationProtection",
+    ),
+    "dms": (
+        "DescribeAccountAttributes",
+        "DescribeEndpoints",
+        "DescribeOrderableReplicationInstances",
+        "DescribeReplicationTasks",
+        "DescribeTableStatistics",
+        "ModifyEndpoint",
+        "StartReplicationTask",
+        "StopReplicationTask",
+    ),
+    "ec2": (
+        "DescribeRegions",
+        "DescribeVpcs",
+    ),
+    "glue": (
+        "GetDatabase",
+        "GetJob",
+        "GetJobRun",
+        "StartJobRun",
+        "UpdateJob",
+    ),
+    "iam": ("GetRole",),
+    "kms": ("ScheduleKeyDeletion",),
+    "lambda": (
+        "GetAccountSettings",
+        "GetFunctionConfiguration",
+        "Invoke",
+        "UpdateFunctionCode",
+    ),
+    "logs": ("DescribeLogGroups",),
+    "quicksight": ("DescribeAccountSubscription",),
+    "rds": (
+        "DeleteDBSnapshot",
+        "DescribeAccountAttributes",
+        "DescribeDBInstances",
+        "DescribeDBSnapshots",
+        "DescribeOrderableDBInstanceOptions",
+    ),
+    "redshift-data": (
+        "BatchExecuteStatement",
+        "CancelStatement",
+        "DescribeStatement",
+        "ExecuteStatement",
+        "GetStatementResult",
+    ),
+    "redshift-serverless": (
+        "CreateUsageLimit",
+        "DeleteSnapshot",
+        "GetNamespace",
+        "GetWorkgroup",
+        "ListSnapshots",
+        "ListUsageLimits",
+        "UpdateUsageLimit",
+    ),
+    "s3": (
+        "DeleteBucket",
+        "DeleteObjects",
+        "GetObject",
+        "HeadObject",
+        "ListObjectsV2",
+        "PutObject",
+    ),
+    "scheduler": (
+        "GetSchedule",
+        "GetScheduleGroup",
+        "UpdateSchedule",
+    ),
+    "secretsmanager": ("GetSecretValue",),
+    "service-quotas": ("GetServiceQuota",),
+    "ssm": (
+        "DeleteParameter",
+        "GetParameter",
+        "PutParameter",
+    ),
+    "stepfunctions": (
+        "DescribeExecution",
+        "GetExecutionHistory",
+        "ListExecutions",
+        "StartExecution",
+        "StopExecution",
+    ),
+    "sts": ("GetCallerIdentity",),
+}
+# Where IAM's name of a service, or of an action, is another one.
+SERVICES = {"service-quotas": "servicequotas", "stepfunctions": "states"}
+ACTIONS = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListObjectsV2": "s3:ListBucket",
+}
+FREE = {"sts:GetCallerIdentity"}  # needs no permission
+
+
+def actions() -> frozenset[str]:
+    """IAM's names of them."""
+    asked = {f"{SERVICES.get(service, service)}:{name}" for service, names in CALLS.items() for name in names}
+    return frozenset(ACTIONS.get(action, action) for action in asked - FREE)
