@@ -33,8 +33,10 @@ def seed(
     call = invocation(context)
     if not rows and not changes:
         raise UsageError("nothing to seed", hint=call.command("seed --rows 100000"))
+    from medallion_cli.operations import paused
     from medallion_cli.operations.seed import seed as sow
 
+    paused.refuse(call.target)
     result = call.terminal.follow(
         sow(call.target, call.outputs, call.settings, call.pipeline, rows, changes, seed_)
     )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medallion_cli.commands.context import invocation
-from medallion_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from medallion_cli.aws.schedules import Schedule as ScheduleState
     from medallion_cli.commands.context import Invocation
     from medallion_cli.operations.cost import CostEstimate, CostLine
 
@@ -23,27 +23,54 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-Schedule = Annotated[bool, typer.Option("--schedule", help="The pipeline's and the generator's schedule.")]
+Schedule = Annotated[
+    bool, typer.Option("--schedule", help="Only the schedules: of runs, of the generator, of housekeeping.")
+]
 
 
 def pause(context: typer.Context, schedule: Schedule = False) -> None:
-    """Switch the schedules off."""
-    _switch(context, schedule, enabled=False)
+    """Stop what works by itself and what can be stopped: schedules, replication, database. Nothing is lost."""
+    call = invocation(context)
+    from medallion_cli.operations import pause as pausing
+
+    if schedule:
+        _show_schedules(call, pausing.switch(call.target, call.outputs, False))
+        return
+    mark = call.change("pause", pausing.pause(call.target, call.outputs, call.settings))
+    if call.terminal.wants_json:
+        call.terminal.document(mark)
+    call.terminal.say(f"{call.settings.prefix} is paused. Next: {call.command('resume')}", None)
+    if call.settings.target == "aws":
+        _say_what_costs_on(call)
+
+
+def _say_what_costs_on(call: Invocation) -> None:
+    from medallion_cli.operations.cost import estimate
+    from medallion_cli.operations.package import render_templates
+
+    found = estimate(call.settings, render_templates(call.pipeline, call.assets, call.settings), call.assets)
+    for what, month in found.paused_by_type()[:5]:
+        call.terminal.say(f"  costs on: {what}, {month:,.2f} {found.currency} a month")
+    hint = f"{found.paused_month:,.0f} {found.currency} a month in all, prices as of {found.as_of}"
+    call.terminal.say(f"{hint}: {call.command('cost')}; nothing of it but buckets: {call.command('down')}")
 
 
 def resume(context: typer.Context, schedule: Schedule = False) -> None:
-    """Switch the schedules on: runs and synthetic changes then start by themselves."""
-    _switch(context, schedule, enabled=True)
-
-
-def _switch(context: typer.Context, schedule: bool, *, enabled: bool) -> None:
+    """Bring back what `pause` stopped, in reverse order. With --schedule: runs and synthetic changes start by themselves."""
     call = invocation(context)
-    if not schedule:
-        word = "resume" if enabled else "pause"
-        raise UsageError(f"nothing to {word}", hint=call.command(f"{word} --schedule"))
-    from medallion_cli.aws.schedules import switch
+    from medallion_cli.operations import pause as pausing
 
-    found = switch(call.target, call.outputs, enabled)
+    if schedule:
+        _show_schedules(call, pausing.switch(call.target, call.outputs, True))
+        return
+    if call.change("resume", pausing.resume(call.target, call.outputs, call.settings)):
+        call.terminal.say(f"{call.settings.prefix} goes on where it was paused", None)
+    else:
+        hint = f"; its schedules: {call.command('resume --schedule')}"
+        call.terminal.say(f"{call.settings.prefix} is not paused{hint}", None)
+
+
+def _show_schedules(call: Invocation, found: list[ScheduleState]) -> None:
     if call.terminal.wants_json:
         call.terminal.document(found)
     else:

@@ -78,6 +78,15 @@ class CostEstimate:
     running_month: float = 0.0
     paused_month: float = 0.0
 
+    def paused_by_type(self) -> list[tuple[str, float]]:
+        """What costs on while it is paused, by kind of thing, the dearest first; a month."""
+        sums: dict[str, float] = {}
+        for line in self.lines:
+            sums[line.type.removeprefix("AWS::")] = (
+                sums.get(line.type.removeprefix("AWS::"), 0.0) + line.paused_month
+            )
+        return sorted(((name, month) for name, month in sums.items() if month), key=lambda pair: -pair[1])
+
     def __str__(self) -> str:
         if not self.lines:
             return self.notes[0]

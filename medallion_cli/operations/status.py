@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_cli.aws.orchestration import StateMachine
 from medallion_cli.aws.replication import LOADED, TableStatistics
-from medallion_cli.operations import replicate
+from medallion_cli.operations import paused, replicate
 from medallion_cli.operations.run import explain, read_step
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def status(target: Target, outputs: dict[str, str], pipeline: Pipeline, env: str
         {"layer": "gold", "tables": [_gold(m.name, gold, now) for m in pipeline.models]},
     ]
     findings = []
-    if replication.status != "running":
+    if (pause := paused.read(target)) is not None:
+        findings.append(f"paused since {pause.at:%Y-%m-%d %H:%M} UTC: medallion resume")
+    elif replication.status != "running":
         findings.append(
             f"replication is {replication.status} {replication.message or replication.stop_reason}".strip()
         )

@@ -24,6 +24,7 @@ OPERATIONS: dict[str, Callable[[Project, Event], Result]] = {
     "bootstrap": server.bootstrap,
     "heartbeat": server.heartbeat,
     "position": server.position,
+    "binlogs": server.binlogs,
     "settings": server.settings,
     "counts": server.counts,
     "checksums": server.checksums,

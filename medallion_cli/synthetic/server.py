@@ -146,6 +146,13 @@ def position(project: Project, event: Event) -> Result:
     return {"file": row[0], "pos": int(row[1])}
 
 
+def binlogs(project: Project, event: Event) -> Result:
+    """The binary log files that the server still has, oldest first: {files: [name]}."""
+    with source() as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW BINARY LOGS")
+        return {"files": [str(row[0]) for row in cursor.fetchall()]}
+
+
 def settings(project: Project, event: Event) -> Result:
     """The server variables that replication depends on, by name; absent ones are left out."""
     marks = ", ".join(["%s"] * len(SETTINGS))

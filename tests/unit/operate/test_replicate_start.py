@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from clock import Clock, stopped
 from fake_environment import OUTPUTS, Environment
 
 from medallion_cli.errors import AwsError, MedallionError
@@ -13,25 +14,9 @@ from medallion_cli.events import Event, Noted, Progressed
 from medallion_cli.operations import replicate, source_database
 
 
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += max(seconds, 0.01)
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(replicate, "time", clock)
-    monkeypatch.setattr(source_database, "time", clock)
-    return clock
+    return stopped(monkeypatch, replicate, source_database)
 
 
 @pytest.fixture
