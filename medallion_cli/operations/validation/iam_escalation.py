@@ -32,17 +32,15 @@ CODE_CHANGING = (
 )  # fmt: skip
 
 
-def escalations(statement: Document, resources: list[str]) -> Iterator[tuple[str, str]]:
-    """(what, remedy) of every right in an Allow by which its holder gets others."""
+def escalations(statement: Document, resources: list[str]) -> Iterator[tuple[str, str, str]]:
+    """(right, what, remedy) of every right in an Allow by which its holder gets others."""
     given = [one for one in branches(statement.get("Action")) if isinstance(one, str)]
     for right in (*POLICY_CHANGING, *CODE_CHANGING):
         if any(matches(one.lower(), right.lower()) for one in given):
-            yield (
-                f"{right} lets the role give itself other rights",
-                "take it out: only the deployer changes these",
-            )
+            what = f"{right} lets the role give itself other rights"
+            yield right, what, "take it out: only the deployer changes these"
     if any(matches(one.lower(), "iam:passrole") for one in given):
-        yield from passed(statement, resources)
+        yield from (("iam:PassRole", what, remedy) for what, remedy in passed(statement, resources))
 
 
 def passed(statement: Document, resources: list[str]) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,11 @@ from medallion_cli.operations.validation.iam_escalation import escalations
 from medallion_cli.operations.validation.iam_values import ANY, branches, patterns
 
 Path = tuple[str | int, ...]
+NAMED_BY_AWS = ("dms-vpc-role", "dms-cloudwatch-logs-role")  # the account's roles of DMS
+NAMELESS = (
+    "kms:PutKeyPolicy",
+    "kms:CreateGrant",
+)  # a key's ARN is made up by AWS; its own policy says who may
 KINDS = {"AssumeRolePolicyDocument": "trust", "KeyPolicy": "resource"}
 
 
@@ -76,17 +81,27 @@ def statement_findings(policy: Policy, number: int, statement: Document) -> Iter
     yield from _principals(policy, number, statement)
     if policy.kind == "identity":
         yield from _resources(policy, number, statement)
-        if not (policy.prefix and _confined(policy, statement)):
-            for what, remedy in escalations(statement, patterns(statement.get("Resource"), policy.template)):
+        for right, what, remedy in escalations(
+            statement, patterns(statement.get("Resource"), policy.template)
+        ):
+            if not _confined(policy, statement, right):
                 yield policy.finding(number, "Action", what, remedy, "020")
 
 
-def _confined(policy: Policy, statement: Document) -> bool:
-    """Whether a deployer's rights end at the environment; iam:PassRole has its own rule in any case."""
-    given = patterns(statement.get("Resource"), policy.template)
-    own = all(policy.prefix in one or one.rpartition("/")[2].startswith("dms-") for one in given)
-    passes = any(action.lower() == "iam:passrole" for action in _texts(statement.get("Action")))
-    return not passes and (own or bool(mapping(statement, "Condition")))
+def _confined(policy: Policy, statement: Document, right: str) -> bool:
+    """Whether a deployer's right ends at the environment: by name, or by a condition where what it acts on has no name."""
+    if not policy.prefix or right == "iam:PassRole":
+        return False
+    kinds = iam_reference.resource_patterns(right)
+    given = [
+        one
+        for one in patterns(statement.get("Resource"), policy.template)
+        if any(_overlap(k, one) for k in kinds)
+    ]
+    return (
+        all(policy.prefix in one or one.rpartition("/")[2] in NAMED_BY_AWS for one in given)
+        or right in NAMELESS
+    )
 
 
 def _policies(stack: str, path: Path, kind: str, value: Any, template: Document) -> Iterator[Policy]:
