@@ -73,6 +73,8 @@ def ensure(
     _roomy(state)
     if (found := endpoint(state)) is not None:
         surroundings.record(state, cache_root())
+        if told := surroundings.another_program(_program(state)):
+            notify(told)
         return found
     _end_leftovers(state)
     notify(f"starting the embedded AWS in {state}")
@@ -96,6 +98,15 @@ def endpoint(state: Path) -> Endpoint | None:
     except (FileNotFoundError, ValueError):
         return None
     return Endpoint(facts["endpoint"], Credentials(facts["access_key"], facts["secret_key"]))
+
+
+def _program(state: Path) -> dict[str, str]:
+    """What the daemon told of itself; nothing when it has just ended."""
+    try:
+        facts: dict[str, dict[str, str]] = json.loads((state / "daemon.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return facts.get("program", {})
 
 
 def stop(state: Path) -> None:

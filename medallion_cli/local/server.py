@@ -25,7 +25,7 @@ from medallion_cli.local.engines.processes import free_port, write_pidfile
 from medallion_cli.local.protocol import Service, ServiceError
 from medallion_cli.local.runtime import Credentials, Runtime
 from medallion_cli.local.state import write_file
-from medallion_cli.local.surroundings import Surroundings
+from medallion_cli.local.surroundings import Surroundings, program
 
 log = logging.getLogger("medallion")
 FOLDER_SECONDS = 5.0  # between looks whether the state folder is still there
@@ -122,7 +122,8 @@ def _stop(service: Service) -> None:
 
 
 def _ready(runtime: Runtime) -> None:
-    facts = {"pid": os.getpid(), "endpoint": runtime.endpoint, **vars(runtime.credentials)}
+    facts: dict[str, Any] = {"pid": os.getpid(), "endpoint": runtime.endpoint, **vars(runtime.credentials)}
+    facts["program"] = program()
     write_file(runtime.state / "daemon.json", json.dumps(facts).encode())
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from medallion_cli import __version__
 from medallion_cli.local.state import write_file
 
 if TYPE_CHECKING:
@@ -36,6 +38,21 @@ def record(state: Path, cache: Path) -> None:
 def of_daemon() -> dict[str, str]:
     """The environment to start a daemon with: this one's, without AWS's variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+def program() -> dict[str, str]:
+    """The program that a daemon is: its version, and the Python that its functions and jobs run on."""
+    return {"version": __version__, "python": sys.executable}
+
+
+def another_program(told: Mapping[str, str]) -> str:
+    """What is to be said when a running daemon is of another version, or its Python is gone; else ""."""
+    if not Path(told.get("python", sys.executable)).exists():
+        return f"the embedded AWS runs on {told['python']}, which is gone: medallion local stop, then go on"
+    own = program()["version"]
+    if told.get("version", own) != own:
+        return f"the embedded AWS is still version {told['version']}: medallion local stop, then go on with {own}"
+    return ""
 
 
 class Surroundings:

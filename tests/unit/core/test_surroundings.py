@@ -89,6 +89,21 @@ def test_without_a_command_everything_stays(runtime: Runtime) -> None:
     assert runtime.cache == runtime.state / "old"
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({}, ""),
+        (surroundings.program(), ""),
+        (surroundings.program() | {"version": "0.0.1"}, "still version 0.0.1: medallion local stop"),
+        (surroundings.program() | {"python": "/gone/bin/python"}, "/gone/bin/python, which is gone"),
+    ],
+)
+def test_a_daemon_of_another_version_is_told(told: dict[str, str], said: str) -> None:
+    found = surroundings.another_program(told)
+    assert said in found
+    assert bool(found) == bool(said)
+
+
 def test_java_is_looked_for_again_when_the_environment_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
