@@ -62,14 +62,11 @@ def left(rows: DataFrame, table: Table, erasures: Erasures) -> DataFrame:
         return rows
     from pyspark.sql import functions as f
 
-    shape = "_erased string, _erased_generation string, _erased_seq string"
+    shape = "_erased string, _upto_generation string, _upto_seq string"
     ledger = f.broadcast(rows.sparkSession.createDataFrame(list(erasures.erased), shape))
     hashed = rows.selectExpr("*", f"{key_hash(table)} AS `_key_hash`")
-    joined = hashed.join(
-        ledger,
-        f.expr(
-            "`_key_hash` = `_erased` AND struct(`_generation`, `_seq`) <= struct(`_erased_generation`, `_erased_seq`)"
-        ),
-        "left_anti",
+    upto = (
+        "`_generation` < `_upto_generation` OR (`_generation` = `_upto_generation` AND `_seq` <= `_upto_seq`)"
     )
+    joined = hashed.join(ledger, f.expr(f"`_key_hash` = `_erased` AND ({upto})"), "left_anti")
     return joined.drop("_key_hash")

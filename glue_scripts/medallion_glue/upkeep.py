@@ -21,16 +21,15 @@ class Upkeep:
 
     def compact(self) -> int:
         """Rewrites small files, and those that many deletes point into, whole; how many files were rewritten."""
-        options = {
-            "min-input-files": str(SMALL_FILES),
-            "delete-file-threshold": str(DELETE_FILES),
-            "remove-dangling-deletes": "true",
-        }
-        return self._rewritten(options)
+        options = {"min-input-files": str(SMALL_FILES), "delete-file-threshold": str(DELETE_FILES)}
+        rewritten = self._rewritten(options)
+        if self._deletes():
+            self._call(f"rewrite_position_delete_files(table => '{self._name}')")
+        return rewritten
 
     def rewrite(self, condition: str) -> int:
         """Rewrites every file that may hold rows of a condition: what deletes had only hidden is gone from the new ones."""
-        return self._rewritten({"rewrite-all": "true", "remove-dangling-deletes": "true"}, condition)
+        return self._rewritten({"rewrite-all": "true"}, condition)
 
     def _rewritten(self, options: dict[str, str], condition: str | None = None) -> int:
         pairs = ", ".join(f"'{key}', '{value}'" for key, value in options.items())
@@ -40,13 +39,14 @@ class Upkeep:
         return int(row["rewritten_data_files_count"])
 
     def expire(self, before: datetime) -> int:
-        """Forgets snapshots of before a moment, never the newest, with the files that only they name; how many."""
+        """Forgets snapshots of before a moment, never the newest, and deletes every file that only they name; how many.
+
+        The procedure looks at what is still reachable. The table's own `expireSnapshots()` does not: it leaves what the
+        newest snapshot has replaced, until that one expires, too.
+        """
         had = self.snapshots()
-        millis = int(before.timestamp() * 1000)
-        handle = self.house.handle(self.table)
-        expiry = handle.expireSnapshots().expireOlderThan(millis).retainLast(1).cleanExpiredFiles(True)
-        expiry.commit()
-        self.house.spark.catalog.refreshTable(self.house.name(self.table))
+        older = f"TIMESTAMP '{_text(before)}'"
+        self._call(f"expire_snapshots(table => '{self._name}', older_than => {older}, retain_last => 1)")
         return had - self.snapshots()
 
     def snapshots(self) -> int:
@@ -60,13 +60,15 @@ class Upkeep:
 
     def remove_orphans(self, before: datetime) -> int:
         """Deletes files of before a moment that no snapshot names, as killed jobs leave them; how many."""
-        text = before.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        call = f"remove_orphan_files(table => '{self._name}', older_than => TIMESTAMP '{text}')"
+        call = f"remove_orphan_files(table => '{self._name}', older_than => TIMESTAMP '{_text(before)}')"
         return len(self._rows(call))
 
     def files(self) -> int:
         """Data files of the current snapshot."""
-        return int(self.house.spark.table(f"{self.house.name(self.table)}.files").count())
+        return int(self.house.spark.table(f"{self.house.name(self.table)}.data_files").count())
+
+    def _deletes(self) -> int:
+        return int(self.house.spark.table(f"{self.house.name(self.table)}.delete_files").count())
 
     @property
     def _name(self) -> str:
@@ -77,3 +79,8 @@ class Upkeep:
 
     def _rows(self, procedure: str) -> list[Any]:
         return list(self.house.spark.sql(f"CALL {self.house.catalog}.system.{procedure}").collect())
+
+
+def _text(moment: datetime) -> str:
+    """A moment as a literal of the session, which is in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
