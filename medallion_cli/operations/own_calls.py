@@ -22,9 +22,11 @@ CALLS: dict[str, tuple[str, ...]] = {
         "DescribeAccountAttributes",
         "DescribeEndpoints",
         "DescribeOrderableReplicationInstances",
+        "DescribeReplicationInstances",
         "DescribeReplicationTasks",
         "DescribeTableStatistics",
         "ModifyEndpoint",
+        "ModifyReplicationInstance",
         "StartReplicationTask",
         "StopReplicationTask",
     ),
@@ -33,7 +35,6 @@ CALLS: dict[str, tuple[str, ...]] = {
         "DescribeVpcs",
     ),
     "glue": (
-        "GetDatabase",
         "GetJob",
         "GetJobRun",
         "StartJobRun",
@@ -55,6 +56,8 @@ CALLS: dict[str, tuple[str, ...]] = {
         "DescribeDBInstances",
         "DescribeDBSnapshots",
         "DescribeOrderableDBInstanceOptions",
+        "StartDBInstance",
+        "StopDBInstance",
     ),
     "redshift-data": (
         "BatchExecuteStatement",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import exercises_of_operators  # noqa: F401 - adds its own
 import pytest
 import strict_calls
 from exercises import EXERCISES, World

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from offline_aws import SESSION, OfflineAws
+from offline_aws import OfflineAws
 
 from medallion_cli.assets import Assets
 from medallion_cli.aws.session import Target
@@ -279,91 +279,3 @@ def _now() -> Any:
     from datetime import UTC, datetime
 
     return datetime.now(UTC)
-
-
-@exercise
-def account(world: World) -> None:
-    from medallion_cli.aws.cloudformation import Stacks
-    from medallion_cli.operations.deployment.change_sets import Deployment
-    from medallion_cli.operations.deployment.graph import stack_graph
-    from medallion_cli.operations.deployment.preflight import preflight
-
-    gone = ("ValidationError", f"Stack with id {world.settings.prefix} does not exist")
-    parameters = {
-        **world.settings.parameters,
-        "QuickSightPrincipalArn": PRINCIPAL,
-        "GeneratorConcurrency": "1",
-    }
-    settings = world.settings.model_copy(update={"parameters": parameters})
-    target = world.target(DescribeStacks=gone, GetCallerIdentity={"Account": "111122223333"})
-    graph = stack_graph(world.package.templates)
-    findings = preflight(Deployment(target, settings, world.package, Stacks(target), graph))
-    assert not [finding for finding in findings if finding.severity == "unseen"], findings
-
-
-PRINCIPAL = "arn:aws:quicksight:us-east-1:111122223333:user/default/analyst"
-
-
-@exercise
-def code(world: World) -> None:
-    from medallion_cli.operations.deployment import code
-
-    job = {
-        "Name": "job",
-        "Role": "arn:aws:iam::111122223333:role/job",
-        "Command": {"Name": "glueetl", "ScriptLocation": f"s3://b/code/glue/{'0' * 16}/bronze_to_silver.py"},
-        "DefaultArguments": {"--pipeline_uri": f"s3://b/code/pipeline/{'0' * 16}/pipeline.json"},
-        "ExecutionProperty": {"MaxConcurrentRuns": 1},
-        "GlueVersion": "5.1",
-        "WorkerType": "G.1X",
-        "NumberOfWorkers": 2,
-        "Timeout": 60,
-        "MaxRetries": 0,
-    }
-    function = {"CodeSha256": "other", "LastUpdateStatus": "Successful"}
-    target = world.target(GetJob={"Job": job}, GetFunctionConfiguration=function)
-    code.stale(target, world.outputs, world.package)
-    drained(code.bring(target, world.outputs, world.package))
-
-
-@exercise
-def stack_parameters(world: World) -> None:
-    from medallion_cli.operations.stack_parameters import parameters
-
-    without = {name: value for name, value in world.outputs.items() if name != "TargetEndpointArn"}
-    parameters(world.target(), world.settings, world.package, "replication", None, without)
-    parameters(world.target(), world.settings, world.package, "orchestration", None, world.outputs)
-
-
-@exercise
-def function_secret(world: World) -> None:
-    import boto3
-
-    from medallion_cli.synthetic import connection
-
-    answer = {"SecretString": '{"username": "u", "password": "p"}'}
-    OfflineAws(GetSecretValue=answer)
-    boto3.DEFAULT_SESSION, before = SESSION, boto3.DEFAULT_SESSION
-    try:
-        connection.secret(world.outputs["SourceSecretArn"])
-    finally:
-        boto3.DEFAULT_SESSION = before
-
-
-@exercise
-def job_objects(world: World) -> None:
-    import boto3
-    from medallion_glue import objects
-
-    OfflineAws(DeleteObjects={"Errors": []})
-    boto3.DEFAULT_SESSION, before = SESSION, boto3.DEFAULT_SESSION
-    objects.client.cache_clear()
-    try:
-        bucket = world.outputs["StagingBucket"]
-        objects.read_text(f"s3://{bucket}/a")
-        objects.put_json(f"s3://{bucket}/runs/a.json", {})
-        list(objects.listed(bucket, "g0001/"))
-        objects.delete(bucket, ["a"])
-    finally:
-        boto3.DEFAULT_SESSION = before
-        objects.client.cache_clear()
