@@ -67,6 +67,12 @@ def began(target: Target, bucket: str, prefix: str) -> datetime | None:
     return min((entry["LastModified"] for page in pages for entry in page.get("Contents", [])), default=None)
 
 
+def sizes(target: Target, bucket: str) -> Iterator[int]:
+    """The bytes of each object."""
+    for page in _pages(target, Bucket=bucket):
+        yield from (entry["Size"] for entry in page.get("Contents", []))
+
+
 def delete(target: Target, bucket: str, names: Sequence[str]) -> int:
     """Deletes objects; how many."""
     for start in range(0, len(names), BATCH):

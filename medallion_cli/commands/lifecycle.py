@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medallion_cli.commands.context import invocation
+from medallion_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from medallion_cli.aws.schedules import Schedule as ScheduleState
@@ -85,23 +87,72 @@ def down(
         bool,
         typer.Option("--delete-data", help="Also empty and delete buckets and snapshots (implied locally)."),
     ] = False,
+    confirm: Annotated[
+        str | None, typer.Option("--confirm", help="The environment's prefix, where --yes is not enough.")
+    ] = None,
 ) -> None:
     """Take the environment down. Locally nothing remains; on AWS data is kept unless --delete-data."""
     call = invocation(context)
-    call.confirm(f"Take down {call.settings.prefix}, with its data?", yes)
-    from medallion_cli.operations.teardown import destroy
+    from medallion_cli.operations import teardown
 
-    if call.settings.target == "embedded":
-        from medallion_cli.commands.local import exists, remove
-
-        if not exists(call):
-            call.terminal.say(f"{call.settings.prefix} is not up", None)
-            return
-        remove(call)
-        call.terminal.say(f"{call.settings.prefix} is gone", None)
+    local = call.settings.target == "embedded"
+    teardown.check_unprotected(call.settings)
+    data = "with its data" if local or delete_data else "its buckets, key and final snapshots stay"
+    _agree(call, f"Take down {call.settings.prefix}, {data}?", yes, confirm)
+    if local:
+        _remove(call)
         return
-    call.change("down", destroy(call.target, call.settings, delete_data))
+    call.change("down", teardown.destroy(call.target, call.settings, delete_data))
     call.terminal.say(f"{call.settings.prefix} is gone", None)
+    _show_remaining(call)
+
+
+def _agree(call: Invocation, question: str, yes: bool, confirm: str | None) -> None:
+    """Asks; where the environment's guards want it, for the prefix in full, which --yes does not stand for."""
+    prefix = str(call.settings.prefix)
+    if confirm is not None and confirm != prefix:
+        raise UsageError(f"--confirm {confirm}: this is {prefix}; nothing was changed")
+    if confirm is not None:
+        return
+    if not call.settings.guards.typed_confirmation:
+        call.confirm(question, yes)
+        return
+    if not sys.stdin.isatty():
+        more = "--yes is not enough here" if yes else "confirmation needed"
+        raise UsageError(f"{more}: guards.typed_confirmation", hint=f"add --confirm {prefix}")
+    call.terminal.say(question, None)
+    if typer.prompt(f"Type {prefix} to confirm", default="", show_default=False, err=True) != prefix:
+        raise UsageError("not confirmed; nothing was changed")
+
+
+def _remove(call: Invocation) -> None:
+    from medallion_cli.commands.local import exists, remove
+
+    if not exists(call):
+        call.terminal.say(f"{call.settings.prefix} is not up", None)
+        return
+    remove(call)
+    call.terminal.say(f"{call.settings.prefix} is gone", None)
+
+
+def _show_remaining(call: Invocation) -> None:
+    """What stays, and what it costs: nobody should find it on a bill."""
+    from medallion_cli.operations import teardown
+    from medallion_cli.operations.prices import load_prices
+
+    prices = load_prices(call.assets)
+    left = teardown.remaining(call.target, call.settings, prices.of(call.settings.region)[0])
+    if call.terminal.wants_json:
+        call.terminal.document(left)
+    elif left:
+        title = f"what stays; {prices.currency} a month, prices as of {prices.as_of}"
+        rows = [(x.kind, x.name, _decimal(x.gigabytes), _decimal(x.month), x.detail) for x in left]
+        call.terminal.rows(title, ("kind", "name", "GB", "month", ""), rows)
+        call.terminal.say(f"to delete it, too: {call.command('down --delete-data')}", None)
+
+
+def _decimal(amount: float | None) -> Decimal | None:
+    return None if amount is None else Decimal(f"{amount:.2f}")
 
 
 def cost(context: typer.Context) -> None:

@@ -34,6 +34,8 @@ class Account:
             "s3": SimpleNamespace(
                 head_object=lambda **_: {},
                 list_objects_v2=lambda **_: {"IsTruncated": False},
+                list_buckets=lambda: {"Buckets": []},
+                get_bucket_encryption=lambda **_: {"ServerSideEncryptionConfiguration": {"Rules": []}},
                 delete_bucket=lambda Bucket: self.told.append(("delete bucket", Bucket)),
             ),
             "iam": SimpleNamespace(get_role=lambda **_: {}),
@@ -45,7 +47,10 @@ class Account:
             ),
             "ssm": Parameters(),
             "kms": SimpleNamespace(schedule_key_deletion=lambda **_: self.told.append(("delete key", ""))),
-            "rds": SimpleNamespace(describe_db_snapshots=lambda **_: {"DBSnapshots": []}),
+            "rds": SimpleNamespace(
+                describe_db_snapshots=lambda **_: {"DBSnapshots": []},
+                describe_db_instances=lambda **_: {"DBInstances": [{"DBInstanceStatus": "available"}]},
+            ),
             "redshift-serverless": SimpleNamespace(list_snapshots=lambda **_: {"snapshots": []}),
         }
 
