@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from medallion_cli.aws.replication import LOADED, Replication, TableStatistics
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted, Progressed, Started
-from medallion_cli.operations import marks, paused, source_database
+from medallion_cli.operations import marks, paused, source_database, source_settings
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
@@ -73,6 +73,7 @@ def begin(target: Target, outputs: dict[str, str], settings: Settings) -> Genera
         _is_reloading(target, replication)
     else:
         source_database.answering(target, outputs)
+        source_settings.check(target, outputs)
         how = "resume-processing" if task.started else "start-replication"
         if marks.read(target, RELOADING) == replication.generation():  # the new folder is empty yet
             how = "reload-target"
