@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FILE = "configs/dashboard.yaml"
 GRID = 36  # columns of QuickSight's sheet
 WHERE = "infra_templates/visualization.yaml"
+PRINCIPAL = r"arn:aws[\w-]*:quicksight:[a-z0-9-]+:\d{12}:(user|group|namespace)/.+"
 NUMBERS = ("DECIMAL", "INTEGER")
 # field of a visual → types of column that it takes
 FIELDS = {
@@ -241,6 +242,9 @@ def _connected(deployment: Deployment) -> Iterator[Finding]:
         if not at(source, "VpcConnectionProperties", "VpcConnectionArn"):
             where = deployment.place(stack, logical, "VpcConnectionProperties")
             yield Finding(where, "the warehouse has no public address", "VpcConnectionArn", "MED-DSH-011")
+        if not source.get("Credentials"):
+            where = deployment.place(stack, logical, "Credentials")
+            yield Finding(where, "has no way to log in", "Credentials: {SecretArn: …}", "MED-DSH-011")
         if source.get("Type") != "REDSHIFT":
             yield Finding(
                 deployment.place(stack, logical, "Type"),
@@ -270,5 +274,15 @@ def _permissions(where: str, kind: str, properties: Document) -> Iterator[Findin
             near = difflib.get_close_matches(name, known, 1)
             remedy = f"did you mean quicksight:{near[0]}?" if near else "an action of QuickSight"
             yield Finding(f"{where}.Actions", f"QuickSight has no action {action}", remedy, "MED-DSH-012")
+    for number, permission in enumerate(listed(properties, "Permissions")):
+        principal = at(permission, "Principal")
+        if isinstance(principal, str) and not re.fullmatch(PRINCIPAL, principal):
+            what = f"{principal!r} is no user, group or namespace of QuickSight"
+            yield Finding(
+                f"{where}[{number}].Principal",
+                what,
+                "arn:aws:quicksight:<region>:<account>:user/default/<name>",
+                "MED-DSH-013",
+            )
     if not actions:
         yield Finding(where, f"nobody may see the {kind}", "Permissions for the principal", "MED-DSH-012")

@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import UsageError
 from medallion_cli.operations.findings import Finding
-from medallion_cli.operations.validation.documents import Document, listed, text, words
-from medallion_cli.operations.validation.machine import NUMBERS, TYPE, WHERE, definition, states, substituted
-from medallion_cli.operations.validation.machine_calls import calls
+from medallion_cli.operations.validation.documents import Document, listed, mapping, text, words
+from medallion_cli.operations.validation.machine import (
+    NUMBERS,
+    TYPE,
+    WHERE,
+    definition,
+    inner_blocks,
+    states,
+    substituted,
+    transitions,
+)
+from medallion_cli.operations.validation.machine_calls import called, calls
 from medallion_cli.operations.validation.models import parse_fault, tables_of, unknown_names
 
 if TYPE_CHECKING:
@@ -36,6 +45,14 @@ STATUSES = words(
     SUBMITTED PICKED STARTED FINISHED ABORTED FAILED RUNNING SUCCEEDED TIMED_OUT STOPPED STOPPING TIMEOUT ERROR WAITING EXPIRED
     """
 )
+# service → statuses that its describing calls give (botocore's lists; DMS's guide)
+ANSWERS = {
+    "dms": words(
+        "creating ready starting running stopping stopped modifying moving failed failed-move deleting testing"
+    ),
+    "redshift-data": words("SUBMITTED PICKED STARTED FINISHED ABORTED FAILED"),
+    "glue": words("STARTING RUNNING STOPPING STOPPED SUCCEEDED FAILED TIMEOUT ERROR WAITING EXPIRED"),
+}
 ALIKE = re.compile(r"(\w+|\$states\.input)\s*(?:!?=|in)\s*(\[[^\]]*\]|'[^']*')")
 
 
@@ -46,6 +63,7 @@ def value_findings(deployment: Deployment, project: Project) -> Iterator[Finding
         if machine is None:
             continue
         filled = substituted(machine, properties)
+        yield from _decided(filled)
         for path, _, state in states(filled):
             yield from _compared(path, state)
             yield from _constants(path, state)
@@ -55,6 +73,7 @@ def value_findings(deployment: Deployment, project: Project) -> Iterator[Finding
         for path, service, operation, arguments in calls(filled):
             if service == "redshift-data" and "Execute" in operation:
                 yield from _statements(f"{WHERE} {path}.Arguments", arguments, project)
+                yield from _warehouse(deployment, f"{WHERE} {path}.Arguments", arguments)
             if (service, operation) == ("s3", "GetObject"):
                 yield from _file(f"{WHERE} {path}.Arguments.Key", text(arguments, "Key"), project.assets)
 
@@ -73,6 +92,27 @@ def _compared(path: str, state: Document) -> Iterator[Finding]:
                     where = f"{WHERE} {path}.{key}"
                     remedy = f"one of: {', '.join(sorted(allowed)[:8])}, …"
                     yield Finding(where, f"{name} is never {value!r}", remedy, "MED-ASL-041")
+
+
+def _decided(block: Document, prefix: str = "") -> Iterator[Finding]:
+    """A choice right after a call compares with what that very call answers."""
+    known = {name: one for name, one in mapping(block, "States").items() if isinstance(one, dict)}
+    for name, state in known.items():
+        if state.get("Type") == "Choice":
+            before = [one for one in known.values() if name in transitions(one) and one.get("Type") == "Task"]
+            found = [called(text(one, "Resource")) for one in before]
+            allowed = [ANSWERS[call[0]] for call in found if call and call[0] in ANSWERS]
+            for key, expression in _expressions(state) if allowed else ():
+                for subject, literals in re.findall(
+                    r"(Status|\$states\.input)\s*(?:!?=|in)\s*(\[[^\]]*\]|'[^']*')", expression
+                ):
+                    for value in re.findall(r"'([^']*)'", literals):
+                        if not any(value in one for one in allowed):
+                            what = f"{subject} is never {value!r} after {text(before[0], 'Resource').rpartition(':')[2]}"
+                            remedy = f"one of: {', '.join(sorted(allowed[0]))}"
+                            yield Finding(f"{WHERE} {prefix}States.{name}.{key}", what, remedy, "MED-ASL-041")
+        for key, inner in inner_blocks(state):
+            yield from _decided(inner, f"{prefix}States.{name}.{key}.")
 
 
 def _expressions(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -150,6 +190,23 @@ def _statements(where: str, arguments: Document, project: Project) -> Iterator[F
         yield Finding(f"{where}.Parameters", what, f"a Parameter named {name}, and :{name}", "MED-ASL-043")
     for sql in statements:
         yield from _statement(where, sql, project)
+
+
+def _warehouse(deployment: Deployment, where: str, arguments: Document) -> Iterator[Finding]:
+    """The statement goes to the workgroup and the database that the templates make."""
+    for key, kind, name in (
+        ("WorkgroupName", "AWS::RedshiftServerless::Workgroup", "WorkgroupName"),
+        ("Database", "AWS::RedshiftServerless::Namespace", "DbName"),
+    ):
+        known = {text(properties, name) for _, _, properties in deployment.of_type(kind)}
+        given = text(arguments, key)
+        if given and "${" not in given and not given.startswith("{%") and given not in known:
+            yield Finding(
+                f"{where}.{key}",
+                f"{given!r} is none of the templates'",
+                f"one of: {', '.join(known)}",
+                "MED-ASL-046",
+            )
 
 
 def _literal(sql: Any) -> str:

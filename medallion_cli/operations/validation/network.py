@@ -23,6 +23,20 @@ KNOWN_SERVICES = words(
     ecr.api ecr.dkr athena quicksight-website scheduler
     """
 )
+PLACED: dict[str, tuple[str, ...]] = {
+    "AWS::RDS::DBInstance": ("DBSubnetGroupName",),
+    "AWS::DMS::ReplicationInstance": ("ReplicationSubnetGroupIdentifier",),
+    "AWS::RedshiftServerless::Workgroup": ("SubnetIds",),
+    "AWS::Lambda::Function": ("VpcConfig", "SubnetIds"),
+    "AWS::QuickSight::VPCConnection": ("SubnetIds",),
+}
+# (type, property) → how many subnets, and why
+SUBNETS = {
+    ("AWS::RedshiftServerless::Workgroup", "SubnetIds"): (3, "Redshift Serverless needs three zones"),
+    ("AWS::RDS::DBSubnetGroup", "SubnetIds"): (2, "RDS needs two zones"),
+    ("AWS::DMS::ReplicationSubnetGroup", "SubnetIds"): (2, "DMS needs two zones"),
+    ("AWS::QuickSight::VPCConnection", "SubnetIds"): (2, "QuickSight needs two"),
+}
 GROUP, ENDPOINT = "AWS::EC2::SecurityGroup", "AWS::EC2::VPCEndpoint"
 
 
@@ -42,6 +56,7 @@ def network_findings(deployment: Deployment) -> Iterator[Finding]:
     yield from _flows(deployment)
     yield from _endpoints(deployment)
     yield from _open(deployment)
+    yield from _placed(deployment)
 
 
 def _id(deployment: Deployment, stack: str, logical: str, kind: str) -> Any:
@@ -70,15 +85,17 @@ def _subnets(deployment: Deployment) -> Iterator[Finding]:
         where = "infra_templates/network.yaml Resources"
         what = f"subnets are in {len(zones)} zones: Redshift Serverless needs three"
         yield Finding(where, what, "a subnet in each of three zones", "MED-NET-002")
-    for kind, key in (
-        ("AWS::RedshiftServerless::Workgroup", "SubnetIds"),
-        ("AWS::RDS::DBSubnetGroup", "SubnetIds"),
-    ):
+    for (kind, key), (least, why) in SUBNETS.items():
         for stack, logical, properties in deployment.of_type(kind):
             given = properties.get(key)
-            if isinstance(given, list) and len(set(map(str, given))) < 3:
+            if isinstance(given, list) and len(set(map(str, given))) < least:
                 where = deployment.place(stack, logical, key)
-                yield Finding(where, f"{len(given)} subnets", "three, in three zones", "MED-NET-002")
+                yield Finding(
+                    where,
+                    f"{len(given)} subnets: {why}",
+                    f"at least {least}, each in a zone of its own",
+                    "MED-NET-002",
+                )
     for stack, logical, vpc in deployment.of_type("AWS::EC2::VPC"):
         for key in ("EnableDnsSupport", "EnableDnsHostnames"):
             if not truthy(vpc.get(key)):
@@ -234,6 +251,18 @@ def _endpoints(deployment: Deployment) -> Iterator[Finding]:
             )
         if endpoint.get("VpcEndpointType") == "Interface":
             found.add(service)
+            if not endpoint.get("SubnetIds"):
+                where = deployment.place(stack, logical, "SubnetIds")
+                yield Finding(
+                    where,
+                    "is in no subnet: nothing reaches it",
+                    "SubnetIds: the private subnets",
+                    "MED-NET-034",
+                )
+            if service == "s3":
+                where = deployment.place(stack, logical, "VpcEndpointType")
+                what = "an interface to S3 costs by the hour, and its names are not S3's own"
+                yield Finding(where, what, "VpcEndpointType: Gateway", "MED-NET-034")
             if not truthy(endpoint.get("PrivateDnsEnabled")):
                 where = deployment.place(stack, logical, "PrivateDnsEnabled")
                 yield Finding(
@@ -274,6 +303,20 @@ def _gateway(deployment: Deployment, stack: str, logical: str, endpoint: Documen
             yield Finding(
                 where, what, f"a route table association of {name}, and its table here", "MED-NET-033"
             )
+
+
+def _placed(deployment: Deployment) -> Iterator[Finding]:
+    """What is in no subnet group lands in the account's default network, or nowhere."""
+    for kind, path in PLACED.items():
+        for stack, logical, properties in deployment.of_type(kind):
+            if not at(properties, *path):
+                where = deployment.place(stack, logical, *path)
+                yield Finding(
+                    where,
+                    "is not set: it would be outside of this network",
+                    f"set {'.'.join(path)}",
+                    "MED-NET-041",
+                )
 
 
 def _open(deployment: Deployment) -> Iterator[Finding]:

@@ -229,7 +229,7 @@ def _account_roles(deployment: Deployment) -> Iterator[Finding]:
     }
     for name, policy in ACCOUNT_ROLES.items():
         if name not in roles:
-            where = "infra_templates/replication.yaml Resources"
+            where = "infra_templates/source.yaml Resources"
             what = f"no role {name}: in an account without it the replication instance cannot be made"
             yield Finding(where, what, f"an AWS::IAM::Role with RoleName: {name}", "MED-DMS-028")
             continue

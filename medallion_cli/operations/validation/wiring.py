@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def wiring_findings(deployment: Deployment) -> Iterator[Finding]:
     """Findings between an environment's settings and its stacks, and among those."""
     yield from _settings(deployment)
-    yield from _parameters(deployment)
-    yield from _outputs(deployment)
     yield from _functions(deployment)
+    yield from _outputs(deployment)
+    yield from _parameters(deployment)
 
 
 def _settings(deployment: Deployment) -> Iterator[Finding]:
@@ -156,6 +156,10 @@ def _functions(deployment: Deployment) -> Iterator[Finding]:
             remedy = f"did you mean {near[0]}?" if near else "take it out"
             yield Finding(f"{where}.Environment.Variables.{name}", "no code reads it", remedy, "MED-WIR-012")
         yield from _expected(where, given, deployment)
+        buckets = {text(bucket, "BucketName") for _, _, bucket in deployment.of_type("AWS::S3::Bucket")}
+        if at(function, "Code", "S3Bucket") not in (UNKNOWN, *buckets):
+            what = f"{at(function, 'Code', 'S3Bucket')} is no bucket of the templates: the zip is not there"
+            yield Finding(f"{where}.Code.S3Bucket", what, "the parameter CodeBucket", "MED-WIR-016")
         if "VpcConfig" not in function:
             what = "is outside of the network: it cannot reach the database"
             yield Finding(f"{where}.VpcConfig", what, "VpcConfig with the private subnets", "MED-WIR-013")
