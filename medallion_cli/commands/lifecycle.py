@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medallion_cli.commands.context import invocation
-from medallion_cli.errors import UsageError
+from medallion_cli.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from medallion_cli.aws.schedules import Schedule as ScheduleState
@@ -21,7 +21,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 def register(app: typer.Typer) -> None:
     """Adds this group's commands."""
-    for command in (cost, pause, resume, down):
+    for command in (cost, drift, pause, resume, down):
         app.command()(command)
 
 
@@ -188,3 +188,26 @@ def _amounts(of: CostLine | CostEstimate) -> tuple[Decimal, ...]:
     hours = (Decimal(f"{amount:.4f}") for amount in (of.idle_hour, of.running_hour))
     months = (Decimal(f"{amount:.2f}") for amount in (of.idle_month, of.running_month, of.paused_month))
     return (*hours, *months)
+
+
+def drift(context: typer.Context) -> None:
+    """Compare what is live with what was deployed, by CloudFormation and beyond. Exit 3 when something differs."""
+    call = invocation(context)
+    from medallion_cli.operations import drift as drifting
+    from medallion_cli.operations.package import build
+
+    package = build(call.pipeline, call.assets, call.settings)
+    found = call.terminal.follow(drifting.drift(call.target, call.outputs, call.settings, package))
+    if call.terminal.wants_json:
+        call.terminal.document(found)
+    elif found.differences:
+        columns = ("stack", "resource", "property", "expected", "actual")
+        rows = [(d.stack, d.resource, d.property, d.expected, d.actual) for d in found.differences]
+        call.terminal.rows(None, columns, rows)
+    for text in found.unseen:
+        call.terminal.say(f"? not looked at: {text}", None)
+    if found.differences:
+        count = len(found.differences)
+        hint = "undo it where it was made, or put it into the project, then: " + call.command("up")
+        raise CheckFailed(f"{count} difference{'s' if count > 1 else ''} from what was deployed", hint=hint)
+    call.terminal.say(f"✓ {call.settings.prefix} is as it was deployed", None)

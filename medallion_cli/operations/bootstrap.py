@@ -63,13 +63,14 @@ def bootstrap_warehouse(
 ) -> Generator[Event, None, None]:
     """The warehouse's schemas, roles, procedures, views; its tables by migrations. Skipped when it was done already."""
     from medallion_cli.aws.warehouse import connect
-    from medallion_cli.operations import migrations
+    from medallion_cli.operations import migrations, procedures
 
     digest = _digest(migrations.digest(pipeline, assets), found["WarehouseSecretArn"])
     if marks.read(target, "warehouse") != digest:
         yield Started(migrations.STEP)
         with closing(connect(target, found, settings.connection)) as warehouse:
             made = yield from migrations.bring(warehouse, pipeline, assets)
+            procedures.remember(target, found["ArtifactsBucket"], warehouse)
         marks.write(target, "warehouse", digest)
         yield Finished(migrations.STEP, f"{len(made)} migrations")
 

@@ -48,7 +48,7 @@ class Environment:
         self.instance, self.size = "available", "dms.t3.medium"
         self.checkpoint = "checkpoint:V1#27#mysql-bin-changelog.000012:1975:-1:2002:677:x#0#0#*#0#93"
         self.binlogs = ["mysql-bin-changelog.000011", "mysql-bin-changelog.000012"]
-        self.generation = "g0001"
+        self.generation, self.retention = "g0001", "72"
         self.schedules = {
             "shop-pipeline": "ENABLED",
             "shop-generator": "DISABLED",
@@ -173,7 +173,7 @@ class Environment:
         answers = {
             "reachable": {"source": "8.4.8", "replication_user": True},
             "binlogs": {"files": self.binlogs},
-            "settings": {"settings": {"binlog retention hours": "72"}},
+            "settings": {"settings": {"binlog retention hours": self.retention}},
         }
         return {"Payload": io.BytesIO(json.dumps(answers[event["operation"]]).encode())}
 
