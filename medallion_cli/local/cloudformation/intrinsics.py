@@ -123,6 +123,8 @@ def _text(value: Any) -> str:
 def _join(argument: Any, scope: Scope) -> Any:
     separator, items = argument
     values = evaluate(items, scope)
+    if not isinstance(values, list) and values is not UNKNOWN:
+        raise ValidationError("Template error: Fn::Join requires a list argument")
     return values if values is UNKNOWN else _concatenate(separator, values)
 
 
@@ -130,6 +132,8 @@ def _select(argument: Any, scope: Scope) -> Any:
     index, items = (evaluate(item, scope) for item in argument)
     if UNKNOWN in (index, items):
         return UNKNOWN
+    if not isinstance(items, list):
+        raise ValidationError("Template error: Fn::Select requires a list argument")
     if not 0 <= int(index) < len(items):
         raise ValidationError(f"Template error: Fn::Select cannot select nonexistent value at index {index}")
     return items[int(index)]

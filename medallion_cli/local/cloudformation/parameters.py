@@ -17,6 +17,9 @@ _AWS_TYPES: Final = re.compile(
     r"|Route53::HostedZone::Id)>?"
 )
 _STORED: Final = re.compile(r"AWS::SSM::Parameter::(Name|Value<(.+)>)")
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
+_LIMITS: Final = ("MaxLength", "MinLength", "MaxValue", "MinValue")
+_SCALAR_KEYS: Final = ("Type", "Default", "NoEcho", "AllowedPattern", "Description", "ConstraintDescription")
 _KEYS: Final = frozenset(
     [
         "Type",
@@ -78,9 +81,26 @@ def _check_declaration(name: str, node: Any) -> None:
         raise ValidationError(f"Invalid template parameter property '{unknown[0]}'")
     if not isinstance(node.get("AllowedValues", []), list):
         raise ValidationError(f"Template format error: Parameter {name}: AllowedValues must be a list")
+    for member in _LIMITS:
+        if not _NUMBER.fullmatch(_as_text(node.get(member, 0))):
+            raise ValidationError(f"Template format error: Parameter {name}: {member} must be a number")
     kind = node["Type"]
+    strange = [member for member in _SCALAR_KEYS if isinstance(node.get(member, ""), dict | list)]
+    strange += [] if isinstance(kind, str) else ["Type"]
+    if strange:
+        raise ValidationError(f"Template format error: Every {strange[0]} member must be a string. ({name})")
+    _check_expression(name, node)
     if kind not in _SCALARS + _LISTS and not _AWS_TYPES.fullmatch(kind) and not _STORED.fullmatch(kind):
         raise ValidationError(f"Template format error: Unrecognized parameter type: {kind}")
+
+
+def _check_expression(name: str, node: dict[str, Any]) -> None:
+    try:
+        re.compile(_as_text(node.get("AllowedPattern", "")))
+    except re.error as error:
+        raise ValidationError(
+            f"Template format error: Parameter {name}: AllowedPattern is no regular expression: {error}"
+        ) from error
 
 
 def _resolve(name: str, node: dict[str, Any], text: str, read_stored: Callable[[str], str]) -> Parameter:
@@ -117,7 +137,7 @@ def _check_allowed(name: str, node: dict[str, Any], text: str) -> str | None:
 
 def _check_pattern(name: str, node: dict[str, Any], text: str) -> str | None:
     pattern = node.get("AllowedPattern")
-    if pattern is None or re.fullmatch(pattern, text):
+    if pattern is None or re.fullmatch(_as_text(pattern), text):
         return None
     return f"Parameter '{name}' must match pattern {pattern}"
 

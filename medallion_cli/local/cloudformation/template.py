@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from medallion_cli.local.cloudformation.faults import ValidationError
+from medallion_cli.local.cloudformation.functions import check_form
 from medallion_cli.local.cloudformation.intrinsics import attribute_references, references
 from medallion_cli.local.cloudformation.parse import parse_template
 from medallion_cli.local.cloudformation.schemas import ResourceSchema, resource_schema
@@ -135,6 +136,7 @@ def _in_cycle(waiting: dict[str, set[str]]) -> set[str]:
 def load_template(body: str, region: str) -> Template:
     """Parse and check a template; raises ValidationError with CloudFormation's text."""
     template = Template(body, parse_template(body), region)
+    check_form(template.document)
     _check_sections(template)
     _check_types(template)
     _check_references(template)
@@ -177,12 +179,18 @@ def _check_resource(name: str, node: Any) -> None:
                 f"Template format error: Unrecognized {kind} {node[kind]} for resource {name}"
             )
     depends = node.get("DependsOn", [])
-    if not all(isinstance(item, str) for item in ([depends] if isinstance(depends, str) else depends)):
+    names = [depends] if isinstance(depends, str) else depends
+    if not isinstance(names, list) or not all(isinstance(item, str) for item in names):
         raise ValidationError("Template format error: DependsOn must be a string or list of strings.")
-    if not isinstance(node.get("Properties", {}), dict):
+    if not isinstance(node.get("Condition", ""), str):
         raise ValidationError(
-            f"Template format error: [/Resources/{name}/Properties] 'null' values are not allowed"
+            f"Template format error: [/Resources/{name}/Condition] Condition must be a string"
         )
+    for member in ("Properties", "Metadata"):
+        if not isinstance(node.get(member, {}), dict):
+            raise ValidationError(
+                f"Template format error: [/Resources/{name}/{member}] {member} must be an object"
+            )
 
 
 def _check_types(template: Template) -> None:

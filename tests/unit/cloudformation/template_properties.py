@@ -23,17 +23,22 @@ SWITCHED_ON = {
 
 
 @cache
-def used_properties() -> dict[str, dict[str, Any]]:
-    """By type: every property that some resource of it has, with every condition on."""
+def rendered() -> dict[str, str]:
+    """The templates of dev, by stack."""
     from medallion_cli.assets import Assets
     from medallion_cli.operations.package import render_templates
     from medallion_cli.settings import load_settings
     from medallion_cli.spec import load_pipeline
 
     assets = Assets.find(ROOT)
-    rendered = render_templates(load_pipeline(assets), assets, load_settings("dev", assets))
+    return dict(render_templates(load_pipeline(assets), assets, load_settings("dev", assets)))
+
+
+@cache
+def used_properties() -> dict[str, dict[str, Any]]:
+    """By type: every property that some resource of it has, with every condition on."""
     found: dict[str, dict[str, Any]] = {}
-    for body in rendered.values():
+    for body in rendered().values():
         intent = evaluated(load_template(body, REGION))
         for logical_id in intent.active:
             known = found.setdefault(intent.template.resources[logical_id]["Type"], {})
