@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from change_history import Baseline, Span, baseline, customers, products, spans
 from command_line import Medallion
 from engines import objects, snapshots
+from secrecy import CommandLines, leaks, secrets
 
 pytestmark = pytest.mark.engine
 CHECKSUM = re.compile(r"\d+:\d+:\d+:\d+:\d+")
@@ -18,7 +20,14 @@ ROW = {"table", "layer", "read", "inserted", "updated", "deleted", "quarantined"
 
 
 @pytest.fixture(scope="module")
-def retail(home: Path) -> Medallion:
+def command_lines() -> Iterator[CommandLines]:
+    """What `ps` showed of every process, from the first `up` on."""
+    with CommandLines() as lines:
+        yield lines
+
+
+@pytest.fixture(scope="module")
+def retail(home: Path, command_lines: CommandLines) -> Medallion:
     """The environment, seeded and run."""
     tool = Medallion(home)
     tool("up", "--yes")
@@ -150,3 +159,16 @@ def test_the_page_holds_the_five_answers_without_a_network(retail: Medallion, tm
 def test_up_again_changes_nothing(retail: Medallion) -> None:
     retail("up", "--yes")
     assert retail.json("plan")["changes"] == []
+
+
+def test_no_secret_can_be_read_by_somebody_else(retail: Medallion, command_lines: CommandLines) -> None:
+    """Not in processes, logs, files that all may read, templates, parameters, outputs, events or answers."""
+    assert leaks(retail, command_lines) == []
+    name, value = next(iter(secrets(retail).items()))
+    planted = retail.state / "planted"
+    planted.write_text(f"password={value}")
+    planted.chmod(0o644)
+    try:
+        assert leaks(retail, command_lines) == [f"{name} in {planted}"]  # it would have been found
+    finally:
+        planted.unlink()

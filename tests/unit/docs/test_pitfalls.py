@@ -108,5 +108,5 @@ def test_a_statement_that_the_data_api_would_refuse_is_not_sent(sqls: list[str])
         def client(self, service: str) -> None:
             return None  # whatever is asked of it is an error
 
-    with pytest.raises(MedallionError, match="100 KB|1 to 40"):
+    with pytest.raises(MedallionError, match=r"100 KB|1 to 40"):
         warehouse.DataApi(Target(), "workgroup", "database", "secret").batch(sqls)
