@@ -123,9 +123,11 @@ def _text(value: Any) -> str:
 def _join(argument: Any, scope: Scope) -> Any:
     separator, items = argument
     values = evaluate(items, scope)
-    if not isinstance(values, list) and values is not UNKNOWN:
+    if values is UNKNOWN:
+        return UNKNOWN
+    if not isinstance(values, list):
         raise ValidationError("Template error: Fn::Join requires a list argument")
-    return values if values is UNKNOWN else _concatenate(separator, values)
+    return _concatenate(separator, values)
 
 
 def _select(argument: Any, scope: Scope) -> Any:

@@ -150,8 +150,6 @@ def _chosen(node: Any) -> Iterator[str]:
         case {"Fn::If": [str(name), then, otherwise]} if len(node) == 1:
             yield name
             yield from _chosen([then, otherwise])
-        case {"Fn::If": _} if len(node) == 1:
-            raise ValidationError("Template error: Fn::If requires a list argument with three elements")
         case {"Condition": str(name)} if len(node) == 1:
             yield name
         case dict():

@@ -106,12 +106,32 @@ TEMPLATES: dict[str, tuple[str, str, str]] = {
     "Fn::If has three": (
         f"Conditions: {{C: !Equals [a, a]}}\n{of('AWS::SNS::Topic', '{DisplayName: !If [C, a, b]}')}",
         f"Conditions: {{C: !Equals [a, a]}}\n{of('AWS::SNS::Topic', '{DisplayName: !If [C, a]}')}",
-        "Fn::If requires a list argument with three elements",
+        "Fn::If has malformed arguments at /Resources/It/Properties/DisplayName",
     ),
     "Fn::And has two to ten": (
         f"Conditions: {{C: !And [!Equals [a, a], !Equals [b, b]]}}\nResources:\n{TOPIC}",
         f"Conditions: {{C: !And [!Equals [a, a]]}}\nResources:\n{TOPIC}",
         "at least 2 and at most 10",
+    ),
+    "nothing is null": (
+        of("AWS::SNS::Topic", "{DisplayName: a}"),
+        of("AWS::SNS::Topic", "{DisplayName: }"),
+        "[/Resources/It/Properties/DisplayName] 'null' values are not allowed in templates",
+    ),
+    "functions have their arguments": (
+        of("AWS::SNS::Topic", "{DisplayName: !Select [0, [a, b]]}"),
+        of("AWS::SNS::Topic", "{DisplayName: !Select [a]}"),
+        "Fn::Select has malformed arguments at /Resources/It/Properties/DisplayName",
+    ),
+    "a pattern is a regular expression": (
+        f"Parameters: {{P: {{Type: String, Default: a, AllowedPattern: '[a]'}}}}\nResources:\n{TOPIC}",
+        f"Parameters: {{P: {{Type: String, Default: a, AllowedPattern: '[a'}}}}\nResources:\n{TOPIC}",
+        "AllowedPattern is no regular expression",
+    ),
+    "limits are numbers": (
+        f"Parameters: {{P: {{Type: String, Default: a, MaxLength: '2'}}}}\nResources:\n{TOPIC}",
+        f"Parameters: {{P: {{Type: String, Default: a, MaxLength: two}}}}\nResources:\n{TOPIC}",
+        "MaxLength must be a number",
     ),
     "a condition is a condition": (
         f"Conditions: {{C: !Not [!Equals [a, b]]}}\nResources:\n{TOPIC}",
