@@ -61,10 +61,9 @@ class Target:
             return self._clients[service]
 
     def close(self) -> None:
-        """Gives back the connections of all clients; new ones are made when they are asked for."""
+        """Gives back the connections of all clients, which make new ones when they are used again."""
         for client in self._clients.values():
             client.close()
-        self._clients.clear()
 
     def has_credentials(self) -> bool:
         """Whether any are configured, told without a network call: only on EC2 is its metadata service asked."""

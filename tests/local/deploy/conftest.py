@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployed import ROOT, Environment
+from deployed import ROOT, Builds, Environment
 
 from medallion_cli.local import lifecycle
+from medallion_cli.operations import package
+from medallion_cli.operations.deployment import change_sets
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +23,11 @@ def environment() -> Iterator[Environment]:
     (project / "infra_templates").mkdir(parents=True)
     for folder in ("configs", "sql"):
         shutil.copytree(ROOT / folder, project / folder)
+    builds = Builds()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEDALLION_STATE_HOME", str(home))
+        for module in (change_sets, package):
+            patch.setattr(module, "build", builds)
         made = Environment(home, project)
         yield made
         made.close()

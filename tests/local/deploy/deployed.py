@@ -21,6 +21,7 @@ from medallion_cli.aws.session import Target
 from medallion_cli.errors import AwsError, MedallionError
 from medallion_cli.events import Event
 from medallion_cli.local import lifecycle
+from medallion_cli.operations import package
 from medallion_cli.operations.deployment import apply, change_sets, code
 from medallion_cli.operations.lock import hold
 from medallion_cli.operations.seed import seed as sow
@@ -138,13 +139,12 @@ class Environment:
 
     def beside(self, work: Callable[..., Any], **given: Any) -> BaseProcess:
         """`work` in a process of its own that need not import anything first."""
-        self.close()
         process = get_context("fork").Process(target=self._quietly, args=(work, given), daemon=True)
         process.start()
         return process
 
     def _quietly(self, work: Callable[..., Any], given: dict[str, Any]) -> None:
-        self.known = None
+        self.close()  # this process's; the connections of its parent are not for two
         try:
             work(**given)
         except MedallionError:
@@ -204,3 +204,18 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     yield from pq.ParquetFile(file).read().to_pylist()
+
+
+class Builds:
+    """Packages by the project's files: most of what is brought here is the same as the time before."""
+
+    def __init__(self) -> None:
+        self.known: dict[Any, package.Package] = {}
+        self.build = package.build
+
+    def __call__(self, pipeline: Pipeline, assets: Assets, settings: Settings) -> package.Package:
+        files = (path for path in assets.project.rglob("*") if path.is_file())
+        key = tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files))
+        if key not in self.known:
+            self.known[key] = self.build(pipeline, assets, settings)
+        return self.known[key]

@@ -18,7 +18,13 @@ from medallion_cli.operations import lock, marks, replicate
 from medallion_cli.operations.deployment import change_sets
 from medallion_cli.operations.deployment.graph import document
 
-pytestmark = pytest.mark.engine
+pytestmark = [
+    pytest.mark.engine,
+    # of connections to the daemon that is killed
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 SETTINGS = "infra_templates/replication_settings.yaml"
 
 
