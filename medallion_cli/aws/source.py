@@ -49,6 +49,4 @@ def _failure(operation: str, document: Any) -> MedallionError:
             return MedallionError(message, hint="medallion status")
         case kind:
             named = f" ({kind})" if kind else ""
-            return MedallionError(
-                f"source function, {operation}: {message}{named}", hint="medallion logs source"
-            )
+            return MedallionError(f"source function, {operation}: {message}{named}", hint="medallion status")

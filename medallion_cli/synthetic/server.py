@@ -142,7 +142,7 @@ def position(project: Project, event: Event) -> Result:
         cursor.execute("SHOW MASTER STATUS" if is_mariadb(cursor) else "SHOW BINARY LOG STATUS")
         row = cursor.fetchone()
     if row is None:
-        raise MedallionError("the source writes no binary log", hint="medallion doctor")
+        raise MedallionError("the source writes no binary log", hint="medallion up")
     return {"file": row[0], "pos": int(row[1])}
 
 

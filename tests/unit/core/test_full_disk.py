@@ -102,7 +102,7 @@ def test_another_failure_is_still_another(disk: SimpleNamespace) -> None:
     error = _failure(
         "seed_chunk", {"errorType": "OperationalError", "errorMessage": "(1062, 'Duplicate entry')"}
     )
-    assert error.hint == "medallion logs source"
+    assert error.hint == "medallion status"
 
 
 def test_a_database_on_a_full_disk_reads_storage_full(runtime: Runtime, disk: SimpleNamespace) -> None:
