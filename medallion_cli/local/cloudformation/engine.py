@@ -148,7 +148,8 @@ class Engine:
                 operation.obsolete = [item for item in operation.obsolete if item.name != resource.name]
 
         kept = _ALWAYS_RETAINED if rolled_back else _RETAINED
-        Removal(self.steps, self.save, stack, kept, policy).remove_all(list(operation.obsolete), gone)
+        removal = Removal(self.steps, self.save, stack, kept, policy, holding=False)
+        removal.remove_all(list(operation.obsolete), gone)
         self._finish(stack, operation.outcome)
 
     def _delete(self, stack: Stack, operation: Operation) -> None:

@@ -23,10 +23,11 @@ class Removal:
     kept: frozenset[str]
     policy: Callable[[Resource], str] = lambda resource: resource.deletion_policy
     snapshots: bool = True
+    holding: bool = True  # back what a failed one depends on; a clean-up tries everything once
     failed: list[str] = field(default_factory=list)
 
     def remove_all(self, resources: Iterable[Resource], gone: Callable[[Resource], None]) -> str:
-        """Delete, leaving what a failed one depends on; `gone` after each; the failed names, or ""."""
+        """Delete, dependents first; `gone` after each that is done with; the failed names, or ""."""
         by_name = {resource.name: resource for resource in resources}
         names: dict[str, set[str]] = {}
         for resource in by_name.values():
@@ -37,7 +38,7 @@ class Removal:
         }
 
         def act(name: str) -> bool:
-            removed = self._remove(by_name[name])
+            removed = self._remove(by_name[name]) or not self.holding
             if removed:
                 gone(by_name[name])
             self.save(self.stack)
