@@ -82,8 +82,10 @@ def environment_parameters(settings: Settings) -> dict[str, str]:
 
 def _live(target: Target, stack: str, known: Stack | None, found: dict[str, str]) -> dict[str, str]:
     match stack:
+        case "source":
+            return _account_roles(target, known)
         case "replication":
-            return {"Generation": _generation(target, found), **_account_roles(target, known)}
+            return {"Generation": _generation(target, found)}
         case "orchestration":
             return {f"{name}ScheduleState": _schedule_state(target, found, name) for name in SCHEDULES}
     return {}

@@ -95,13 +95,11 @@ def _documents(where: str, task: Document, tables: list[tuple[str, str]]) -> Ite
 def _ends(deployment: Deployment, where: str, task: Document) -> Iterator[Finding]:
     """The task reads from a source endpoint and writes to a target endpoint, on an instance that is there."""
     kinds = {
-        deployment.stacks[stack].outputs.get(f"{logical}Arn", _arn(deployment, stack, logical)): endpoint.get(
-            "EndpointType"
-        )
+        _arn(deployment, stack, logical): text(endpoint, "EndpointType")
         for stack, logical, endpoint in deployment.of_type("AWS::DMS::Endpoint")
     }
     for key, kind in (("SourceEndpointArn", "source"), ("TargetEndpointArn", "target")):
-        if task.get(key) is not UNKNOWN and kinds.get(task.get(key)) != kind:
+        if task.get(key) is not UNKNOWN and kinds.get(text(task, key)) != kind:
             what = f"leads to no {kind} endpoint"
             yield Finding(f"{where}.{key}", what, f"the Ref of the endpoint of type {kind}", "MED-DMS-022")
     instances = [

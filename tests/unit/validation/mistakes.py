@@ -141,7 +141,7 @@ REPLICATED: list[Mistake] = [
     Mistake("a task without changes", put("replication", "Task", "MigrationType", "full-load"), REPLICATION, "MigrationType", "captured"),
     Mistake("a start position in the template", put("replication", "Task", "CdcStartPosition", "checkpoint"), REPLICATION, "CdcStartPosition", "meet"),
     Mistake("the secret's role trusts the wrong name", no_trust("replication", "SecretRole", "dms.amazonaws.com"), REPLICATION, "SecretRole", "dms.eu-central-1"),
-    Mistake("an account role of another name", put("replication", "AccountVpcRole", "RoleName", "dms-vpc"), REPLICATION, "Resources", "dms-vpc-role"),
+    Mistake("an account role of another name", put("source", "AccountVpcRole", "RoleName", "dms-vpc"), SOURCE, "Resources", "dms-vpc-role"),
     Mistake("a class that DMS lacks", put("replication", "Instance", "ReplicationInstanceClass", "dms.t4.medium"), REPLICATION, "ReplicationInstanceClass", "no such class"),
     Mistake("too much storage", put("replication", "Instance", "AllocatedStorage", 9000), REPLICATION, "AllocatedStorage", "9000"),
     Mistake("a public replication instance", put("replication", "Instance", "PubliclyAccessible", True), REPLICATION, "Instance.Properties.PubliclyAccessible", "public"),
