@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from medallion_cli.aws.cloudformation import RECREATED, Change, ChangeSet
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted, Progressed, Started
+from medallion_cli.operations import paused
 from medallion_cli.operations.bootstrap import bootstrap
 from medallion_cli.operations.deployment import change_sets, code
 from medallion_cli.operations.deployment.change_sets import Deployment, change_set, loses_data
@@ -35,6 +36,7 @@ def deploy(
     target: Target, settings: Settings, pipeline: Pipeline, assets: Assets, *, replace_data: bool = False
 ) -> Generator[Event, None, None]:
     """Brings the environment to what the project says; data is replaced only when that is allowed."""
+    paused.refuse(target)
     deployment = change_sets.prepare(target, settings, pipeline, assets)
     up = _Up(deployment, replace_data)
     yield from up.stacks()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from medallion_cli.spec import Pipeline
 
 LOOKED_UP = {"CreateAccountRoles"}  # parameters that an account decides
+EMPTIED = "; ITS TABLE IS EMPTY until the next run"
 CODE = "code"  # the pseudo action of a job or function whose code `--only` made another than the project's
 
 
@@ -223,4 +224,4 @@ def _databases(
         return
     if migrations is not None:
         yield "gold: schemas, procedures, views and grants are brought again"
-        yield from (f"gold: {migration}" for migration in migrations)
+        yield from (f"gold: {m}{EMPTIED if m.empties else ''}" for m in migrations)
