@@ -21,7 +21,9 @@ PERMISSION = (
     r"|AuthorizationError(Exception)?|NotAuthorized(Exception)?|KMSAccessDenied(Fault|Exception)?|Forbidden|403"
 )
 ACTIONS = {  # where IAM's name of what was asked is not the operation's
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
     "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:HeadObject": "s3:GetObject",

@@ -106,6 +106,9 @@ LINKED = "iam:CreateServiceLinkedRole"
 IMPLIED: dict[str, tuple[str, ...]] = {
     # A service makes its own role when an account uses it for the first time.
     LINKED: ("rds.amazonaws.com", "redshift.amazonaws.com"),
+    # A stack's drift is that of its resources.
+    "cloudformation:BatchDescribeTypeConfigurations": (),
+    "cloudformation:DetectStackResourceDrift": (),
     # S3 and the Data API read and write with the key of who asks.
     "kms:Decrypt": (),
     "kms:GenerateDataKey": (),
@@ -189,6 +192,8 @@ CONDITIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 # Actions that are allowed on everything, and why AWS can't narrow them (Service Authorization Reference).
 EVERYWHERE: tuple[tuple[str, str], ...] = (
+    (r"cloudformation:\w+", "about detections and types, which are not a stack's"),
+    (r"s3:ListAllMyBuckets", "names what there is in the account"),
     (r"ec2:Describe\w+", "EC2's lists take no resource"),
     (r"dms:Describe\w+", "DMS's lists take no resource; the filter in a request is not IAM's"),
     (r"rds:Describe\w+", "tells about the region or the account, not about an instance"),

@@ -5,6 +5,8 @@ What functions, jobs and the state machine ask for is not here: they have roles 
 
 from __future__ import annotations
 
+from medallion_cli.aws.errors import ACTIONS
+
 # botocore's service → its operations
 CALLS: dict[str, tuple[str, ...]] = {
     "cloudformation": (
@@ -13,8 +15,11 @@ CALLS: dict[str, tuple[str, ...]] = {
         "DeleteChangeSet",
         "DeleteStack",
         "DescribeChangeSet",
+        "DescribeStackDriftDetectionStatus",
         "DescribeStackEvents",
+        "DescribeStackResourceDrifts",
         "DescribeStacks",
+        "DetectStackDrift",
         "ExecuteChangeSet",
         "UpdateTerminationProtection",
     ),
@@ -78,8 +83,10 @@ CALLS: dict[str, tuple[str, ...]] = {
     "s3": (
         "DeleteBucket",
         "DeleteObjects",
+        "GetBucketEncryption",
         "GetObject",
         "HeadObject",
+        "ListBuckets",
         "ListObjectsV2",
         "PutObject",
     ),
@@ -104,16 +111,8 @@ CALLS: dict[str, tuple[str, ...]] = {
     ),
     "sts": ("GetCallerIdentity",),
 }
-# Where IAM's name of a service, or of an action, is another one.
+# Where IAM's name of a service is another one.
 SERVICES = {"service-quotas": "servicequotas", "stepfunctions": "states"}
-ACTIONS = {
-    "lambda:Invoke": "lambda:InvokeFunction",
-    "s3:DeleteObjects": "s3:DeleteObject",
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:ListObjectsV2": "s3:ListBucket",
-}
 FREE = {"sts:GetCallerIdentity"}  # needs no permission
 
 

@@ -57,7 +57,8 @@ def stack_parameters(world: World) -> None:
 
     without = {name: value for name, value in world.outputs.items() if name != "TargetEndpointArn"}
     parameters(world.target(), world.settings, world.package, "replication", None, without)
-    parameters(world.target(), world.settings, world.package, "orchestration", None, world.outputs)
+    for stack in ("source", "orchestration"):
+        parameters(world.target(), world.settings, world.package, stack, None, world.outputs)
 
 
 @exercise
@@ -127,3 +128,29 @@ def replication_instance(world: World) -> None:
     found = ReplicationInstance(world.target(), world.outputs)
     found.instance()
     found.resize(SMALLEST)
+
+
+@exercise
+def drift(world: World) -> None:
+    from medallion_cli.aws import drift
+    from medallion_cli.operations.drift import _usage_limit
+
+    page = {"StackResourceDrifts": [], "NextToken": "more"}
+    target = world.target(
+        DetectStackDrift={"StackDriftDetectionId": IDENTIFIER},
+        DescribeStackDriftDetectionStatus={"DetectionStatus": "DETECTION_COMPLETE"},
+        DescribeStackResourceDrifts=[page, {"StackResourceDrifts": []}],
+    )
+    stack = f"{world.settings.prefix}-visualization"
+    assert drift.ended(target, drift.begin(target, stack))
+    assert list(drift.differences(target, stack)) == []
+    list(_usage_limit(target, world.outputs, world.settings))
+
+
+@exercise
+def remains(world: World) -> None:
+    from medallion_cli.aws import leftovers
+
+    prefix = str(world.settings.prefix)
+    target = world.target(ListBuckets={"Buckets": [{"Name": f"{prefix}-bronze-0123456789ab"}]})
+    assert {left.kind for left in leftovers.find(target, prefix)} >= {"bucket", "key"}
