@@ -10,6 +10,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from medallion_cli.aws.cloudformation import Change, ChangeSet
+from medallion_cli.aws.replication import Replication
 from medallion_cli.operations import marks, replicate
 from medallion_cli.operations.deployment.change_sets import Deployment, change_set
 from medallion_cli.operations.deployment.follow import Steps, Waiting
@@ -26,6 +27,7 @@ class Replicating:
 
     def __init__(self, deployment: Deployment, found: dict[str, str]) -> None:
         self.deployment, self.found = deployment, found
+        self.generation: str | None = None  # before the change
 
     def change_set(self, made: ChangeSet) -> Generator[Event | Waiting, None, ChangeSet]:
         """The change set to execute: for a task that is replaced, one that begins a new generation too."""
@@ -38,21 +40,27 @@ class Replicating:
 
     def stopped(self, changes: list[Change]) -> Steps:
         """Stops the task when these changes need it to be."""
-        if not any(c.type.startswith("AWS::DMS::") for c in changes if c.action != "Add"):
+        touched = any(c.type.startswith("AWS::DMS::") for c in changes if c.action != "Add")
+        if not touched or "ReplicationTaskArn" not in self.found:
             return
-        if not self._is_running():
-            return
-        marks.write(self.deployment.target, MARK, "stopped for a change")
-        yield from replicate.stop(self.deployment.target, self.found, self.deployment.settings)
+        now = replicate.status(self.deployment.target, self.found)
+        self.generation = now.generation
+        if now.status in ("running", "starting"):
+            marks.write(self.deployment.target, MARK, now.generation)
+            yield from replicate.stop(self.deployment.target, self.found, self.deployment.settings)
 
     def resumed(self) -> Steps:
         """Starts what was stopped for a change, by this `up` or by one that was killed."""
-        if "ReplicationTaskArn" not in self.found or marks.read(self.deployment.target, MARK) is None:
-            return
-        yield from replicate.start(self.deployment.target, self.found, self.deployment.settings)
-        marks.drop(self.deployment.target, MARK)
-
-    def _is_running(self) -> bool:
         if "ReplicationTaskArn" not in self.found:
-            return False
-        return replicate.status(self.deployment.target, self.found).status in ("running", "starting")
+            return
+        marked = marks.read(self.deployment.target, MARK)
+        self._goes_on_in(marked or self.generation)
+        if marked is not None:
+            yield from replicate.start(self.deployment.target, self.found, self.deployment.settings)
+            marks.drop(self.deployment.target, MARK)
+
+    def _goes_on_in(self, generation: str | None) -> None:
+        """A rollback brings back the folder of the stack's old parameters; a task that has run goes on in its own."""
+        replication = Replication(self.deployment.target, self.found)
+        if generation and replication.task().started and replication.generation() != generation:
+            replication.write_generation(generation)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Generator
+from contextlib import closing
 from graphlib import TopologicalSorter
 from typing import Any
 
+import pymysql
 import pytest
 import yaml
 from deployed import PREFIX, ROOT, Environment
 
+from medallion_cli.aws.database import Database
+from medallion_cli.aws.schedules import schedules, switch
+from medallion_cli.aws.warehouse import connect
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted
 from medallion_cli.operations import lock, marks, replicate
@@ -156,7 +162,7 @@ def rows(environment: Environment, table: Any) -> dict[tuple[Any, ...], Any]:
 def test_an_up_that_was_killed_while_replication_stood_still_resumes_it(environment: Environment) -> None:
     """The task is stopped and marked, then everything ends; nothing is left to change for the next `up`."""
     target, found = environment.target, environment.outputs()
-    marks.write(target, "replicating", "stopped for a change")
+    marks.write(target, "replicating", "g0001")
     list(replicate.stop(target, found, environment.settings))
     environment.up()
     assert replicate.status(target, found).status == "running"
@@ -220,3 +226,89 @@ def test_a_database_is_not_replaced_unless_that_is_meant(environment: Environmen
     assert "--replace-data" in str(raised.value.hint)
     environment.mend("source")
     assert environment.pending() == []
+
+
+def test_pause_stops_all_that_changes_and_resume_loses_no_row(environment: Environment) -> None:
+    """Twice each, and over a crash of the daemon in between."""
+    target, found, settings = environment.target, environment.outputs(), environment.settings
+    nightly = [found["HousekeepingScheduleName"]]  # the one that does nothing now
+    switch(target, found, True, nightly)
+    environment.seed(changes=500, seed=3)
+    for _ in range(2):
+        assert "is paused. Next: medallion" in environment.run("pause")
+    environment.kill_daemon()
+    target = environment.target
+    with pytest.raises(pymysql.err.OperationalError):
+        environment.source()
+    assert not any(s.enabled for s in schedules(target, found))
+    seeding = environment.command("seed", "--changes", "10")
+    assert "is paused since" in seeding.communicate(timeout=60)[0]
+    assert seeding.returncode == 1
+    assert "goes on where it was paused" in environment.run("resume")
+    assert "is not paused" in environment.run("resume")
+    assert [s.name for s in schedules(target, found) if s.enabled] == nightly
+    environment.run("pause", "--schedule")
+    environment.seed(changes=500, seed=4)
+    list(replicate.catch_up(target, found, settings))
+    for table in environment.pipeline.tables:
+        assert environment.bronze(table.name, list(table.key)) == rows(environment, table), table.name
+
+
+def test_a_binlog_that_was_purged_during_a_pause_is_told_and_reloaded(environment: Environment) -> None:
+    environment.run("pause")
+    database = Database(environment.target, environment.outputs()["DatabaseIdentifier"])
+    database.start()  # as AWS does after seven days
+    reaches(database, "available")
+    with environment.source() as connection, connection.cursor() as cursor:
+        cursor.execute("FLUSH BINARY LOGS")
+    database.stop()
+    reaches(database, "stopped")
+    purge(environment)
+    resuming = environment.command("resume")
+    said = resuming.communicate(timeout=60)[0]
+    assert resuming.returncode == 1
+    assert "replication cannot go on: it stopped in" in said
+    assert "replicate reload, then: medallion" in said
+    environment.run("replicate", "reload", "--yes")
+    environment.run("resume")
+    found = replicate.status(environment.target, environment.outputs())
+    assert (found.status, found.generation, found.loaded) == ("running", "g0002", True)
+
+
+def reaches(database: Database, status: str) -> None:
+    deadline = time.monotonic() + 60
+    while (found := database.instance().status) != status:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
+def purge(environment: Environment) -> None:
+    """All binlog files but the newest, of a server that does not run."""
+    (index,) = (environment.state / "engines" / "mariadb").glob("*/data/*.index")
+    *old, newest = index.read_text().split()
+    for name in old:
+        (index.parent / name).unlink()
+    index.write_text(f"{newest}\n")
+
+
+def test_what_was_changed_behind_the_tools_back_is_found(environment: Environment) -> None:
+    """A reload and schedules that were switched are no drift; another definition of a job or of a procedure is."""
+    assert "is as it was deployed" in environment.run("drift")
+    glue, job = environment.target.client("glue"), environment.outputs()["ChecksumJob"]
+    definition = glue.get_job(JobName=job)["Job"]
+    kept = {
+        key: definition[key] for key in ("Role", "Command", "DefaultArguments", "GlueVersion", "WorkerType")
+    }
+    glue.update_job(JobName=job, JobUpdate={**kept, "NumberOfWorkers": 9})
+    with closing(connect(environment.target, environment.outputs(), "direct")) as warehouse:
+        warehouse.batch(
+            ["CREATE OR REPLACE PROCEDURE etl.harmless() LANGUAGE plpgsql AS $$ BEGIN NULL; END $$"]
+        )
+    drifting = environment.command("drift", "--output", "json")
+    said = drifting.communicate(timeout=60)[0]
+    assert drifting.returncode == 3
+    told = {
+        (d["resource"], d["property"])
+        for d in json.loads(said[said.index("{") : said.rindex("}") + 1])["differences"]
+    }
+    assert {("ChecksumJob", "/NumberOfWorkers"), ("etl.harmless", "source")} <= told

@@ -32,6 +32,8 @@ class Task:
         fake = SimpleNamespace(status=self.status, start=self.start, stop=self.stop)
         fake.next_generation = replicating.replicate.next_generation
         monkeypatch.setattr(replicating, "replicate", fake)
+        monkeypatch.setattr(replicating, "Replication", lambda *_: self)
+        self.folder, self.started = "g0007", True
         self.target = Parameters()
         self.discarded: list[str] = []
         stacks = SimpleNamespace(discard=self.discarded.append)
@@ -41,7 +43,16 @@ class Task:
         self.subject = Replicating(self.deployment, dict(FOUND))
 
     def status(self, *_: Any) -> Any:
-        return SimpleNamespace(status=self.now, generation="g0007")
+        return SimpleNamespace(status=self.now, generation=self.folder)
+
+    def task(self) -> Any:
+        return SimpleNamespace(started=self.started)
+
+    def generation(self) -> str:
+        return self.folder
+
+    def write_generation(self, generation: str) -> None:
+        self.folder = generation
 
     def start(self, *_: Any) -> Iterator[Event]:
         self.told.append("start")
@@ -61,7 +72,7 @@ class Task:
 def test_a_running_task_is_stopped_for_a_change_and_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     task = Task(monkeypatch)
     list(task.subject.stopped([ELSEWHERE, SETTINGS]))
-    assert (task.told, task.mark) == (["stop"], "stopped for a change")
+    assert (task.told, task.mark) == (["stop"], "g0007")
     list(task.subject.resumed())
     assert (task.told, task.mark) == (["stop", "start"], None)
 
@@ -127,3 +138,23 @@ def test_a_change_that_is_rolled_back_replicates_as_before(monkeypatch: pytest.M
     with pytest.raises(MedallionError, match="rolled back"):
         list(up._change("replication", ChangeSet("first", [SETTINGS]), task.subject))
     assert (task.told, task.mark) == (["stop", "start"], None)
+
+
+@pytest.mark.parametrize(("started", "folder"), [(True, "g0007"), (False, "g0001")])
+def test_a_task_that_has_run_goes_on_in_its_own_generation(
+    monkeypatch: pytest.MonkeyPatch, started: bool, folder: str
+) -> None:
+    """A rollback puts back the generation that the stack was made with; a reload has moved on since."""
+    task = Task(monkeypatch)
+    list(task.subject.stopped([SETTINGS]))
+    task.folder, task.started = "g0001", started
+    list(Replicating(task.deployment, dict(FOUND)).resumed())
+    assert (task.folder, task.told) == (folder, ["stop", "start"])
+
+
+def test_one_that_was_not_running_keeps_its_generation_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Task(monkeypatch, "stopped")
+    list(task.subject.stopped([SETTINGS]))
+    task.folder = "g0001"
+    list(task.subject.resumed())
+    assert (task.folder, task.told) == ("g0007", [])
