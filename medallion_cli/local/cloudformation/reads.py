@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -78,9 +79,10 @@ class Reads(Service):
         return {"StackSummaries": [shapes.summary_shape(stack) for stack in found]}
 
     def describe_stack_events(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Events, newest first."""
+        """Events, newest first, a hundred a page."""
         stack = self._find(params["StackName"])
-        return {"StackEvents": [shapes.event_shape(stack, event) for event in reversed(list(stack.events))]}
+        events = [shapes.event_shape(stack, event) for event in reversed(list(stack.events))]
+        return shapes.page(events, params, "StackEvents")
 
     def describe_stack_resources(self, params: dict[str, Any]) -> dict[str, Any]:
         """Resources of a stack, or of the stack that owns a physical id."""
@@ -106,6 +108,7 @@ class Reads(Service):
             logical_id = params["LogicalResourceId"]
             raise ValidationError(f"Resource {logical_id} does not exist for stack {stack.name}")
         shape = shapes.resource_summary_shape(stack, resource)
+        shape["Metadata"] = json.dumps(resource.metadata)
         return {"StackResourceDetail": shape | {"StackName": stack.name, "StackId": stack.stack_id}}
 
     def list_stack_resources(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -172,11 +175,8 @@ class Reads(Service):
         stack = self._find(params["StackName"])
         wanted = params.get("StackResourceDriftStatusFilters")
         found = [resource_drift_shape(stack, item) for item in stack.drift.get("Resources", [])]
-        return {
-            "StackResourceDrifts": [
-                item for item in found if not wanted or item["StackResourceDriftStatus"] in wanted
-            ]
-        }
+        chosen = [item for item in found if not wanted or item["StackResourceDriftStatus"] in wanted]
+        return shapes.page(chosen, params, "StackResourceDrifts")
 
     def signal_resource(self, params: dict[str, Any]) -> dict[str, Any]:
         """Refused: no type here waits for signals, and CreationPolicy is refused too."""

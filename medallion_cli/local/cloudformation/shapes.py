@@ -6,15 +6,33 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from medallion_cli.local.cloudformation.faults import ValidationError
 from medallion_cli.local.cloudformation.parameters import Parameter
 from medallion_cli.local.cloudformation.requests import needed_capabilities
 from medallion_cli.local.cloudformation.stack import Resource, Stack
 from medallion_cli.local.cloudformation.template import Template
 
+PAGE = 100  # what CloudFormation gives at a time
+
 
 def moment(text: str) -> datetime | None:
     """A stored time; None when it never came."""
     return datetime.fromisoformat(text) if text else None
+
+
+def page(items: list[Any], params: Mapping[str, Any], member: str) -> dict[str, Any]:
+    """One page of a list; the token says how many events or items were on those before.
+
+    It counts from the old end, so that what is new on top does not shift the pages.
+    """
+    size = int(params.get("MaxResults", PAGE))
+    token = str(params.get("NextToken") or len(items))
+    if not token.isdecimal() or int(token) > len(items):
+        raise ValidationError(f"Invalid NextToken: {token}")
+    left = int(token)
+    start = len(items) - left
+    rest = left - size
+    return {member: items[start : start + size]} | ({"NextToken": str(rest)} if rest > 0 else {})
 
 
 def given(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,3 +77,29 @@ def test_a_refusal_is_a_service_error_with_its_code(account: Account) -> None:
         "ValidationError",
         "Stack with id nothing does not exist",
     )
+
+
+def test_events_come_a_hundred_at_a_time_and_each_once(account: Account) -> None:
+    """What happens while somebody pages is on the first page of the next time, and shifts nothing."""
+    account.deploy(BODY)
+    stack = account.api._find("demo")
+    for number in range(230):
+        stack.record("UPDATE_IN_PROGRESS", str(number))
+    seen: list[str] = []
+    token: dict[str, str] = {}
+    while True:
+        page = account.api.describe_stack_events({"StackName": "demo"} | token)
+        assert len(page["StackEvents"]) <= 100
+        seen += [event["EventId"] for event in page["StackEvents"]]
+        stack.record("UPDATE_IN_PROGRESS", "new")
+        if "NextToken" not in page:
+            break
+        token = {"NextToken": page["NextToken"]}
+    assert len(seen) == len(set(seen)) == len(stack.events) - 3
+
+
+def test_a_resource_tells_its_metadata(account: Account) -> None:
+    account.deploy(BODY.replace("'AWS::S3::Bucket'", "'AWS::S3::Bucket', Metadata: {a: b}"))
+    asked = {"StackName": "demo", "LogicalResourceId": "Bucket"}
+    found = account.api.describe_stack_resource(asked)["StackResourceDetail"]
+    assert found["Metadata"] == '{"a": "b"}'
