@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from medallion_cli.operations.validation.deployment import Deployment
 
 LARGEST = 6144  # characters of a managed policy, white space left out
-DEPLOYED = ("create", "read", "update", "delete")
 PASS, ATTACH = "iam:PassRole", ("iam:AttachRolePolicy", "iam:DetachRolePolicy")
 
 Document = dict[str, Any]
@@ -63,12 +62,14 @@ def actions(templates: dict[str, Document]) -> frozenset[str]:
     """Every action that is needed; those of features which no template uses are left out."""
     types = {str(r["Type"]) for t in templates.values() for r in t["Resources"].values()}
     used = {name for t in templates.values() for name in _properties(t["Resources"])}
-    asked = {action for type_ in types for action in _of_type(type_)} | own_calls.actions() | set(IMPLIED)
-    return frozenset(a for a in asked if iam_reference.exists(a) and _is_used(a, used) and _is_ours(a))
+    asked = {action for type_ in types for action in _of_type(type_, used)}
+    return frozenset(
+        a for a in asked | own_calls.actions() | set(IMPLIED) if iam_reference.exists(a) and _is_ours(a)
+    )
 
 
-def _of_type(type_: str) -> Iterator[str]:
-    """What CloudFormation asks for to create, read, change and delete a resource."""
+def _of_type(type_: str, used: set[str]) -> Iterator[str]:
+    """What CloudFormation asks for to create, read, change and delete a resource; what it sets only where it is set."""
     try:
         from cfnlint.schema import PROVIDER_SCHEMA_MANAGER as SCHEMAS
     except ImportError as error:
@@ -77,8 +78,11 @@ def _of_type(type_: str) -> Iterator[str]:
         ) from error
     yield from TYPES_WITHOUT_SCHEMA.get(type_, ())
     schema = SCHEMAS.get_resource_schema("us-east-1", type_).schema
-    for handler in DEPLOYED:
-        yield from schema.get("handlers", {}).get(handler, {}).get("permissions", ())
+    handlers = {name: h.get("permissions", ()) for name, h in schema.get("handlers", {}).items()}
+    for always in ("read", "delete"):
+        yield from handlers.get(always, ())
+    for setting in ("create", "update"):
+        yield from (action for action in handlers.get(setting, ()) if _is_used(action, used))
     tagging = schema.get("tagging")
     yield from tagging.get("permissions", ()) if isinstance(tagging, dict) else ()
 

@@ -67,6 +67,8 @@ SCOPES: dict[str, dict[str, tuple[str, ...]]] = {
         "subgrp": _of("rds", "subgrp:<made>*"),
         "og": _of("rds", "og:default:*"),  # the one that every instance is in
     },
+    "lakeformation": {},
+    "redshift": {"namespace": _of("redshift", "namespace:*")},
     "redshift-data": {"workgroup": _of("redshift-serverless", "workgroup/*")},
     "redshift-serverless": {
         "namespace": _of("redshift-serverless", "namespace/*"),
@@ -109,6 +111,9 @@ IMPLIED: dict[str, tuple[str, ...]] = {
     # A stack's drift is that of its resources.
     "cloudformation:BatchDescribeTypeConfigurations": (),
     "cloudformation:DetectStackResourceDrift": (),
+    # Stacks are made with tags.
+    "cloudformation:TagResource": (),
+    "cloudformation:UntagResource": (),
     # S3 and the Data API read and write with the key of who asks.
     "kms:Decrypt": (),
     "kms:GenerateDataKey": (),
@@ -146,6 +151,7 @@ _OPTIONAL: dict[str, tuple[tuple[str, str], ...]] = {
         ("RoleToDB", "AssociatedRoles"),
         ("ToPointInTime", "RestoreTime"),
     ),
+    "redshift": (("ResourcePolicy", "NamespaceResourcePolicy"),),
     "redshift-serverless": (
         ("RestoreFrom", "SnapshotName"),
         ("SnapshotCopy", "SnapshotCopyConfigurations"),
@@ -202,6 +208,7 @@ EVERYWHERE: tuple[tuple[str, str], ...] = (
     (r"quicksight:(DescribeAccountSubscription|ListIngestions|CancelIngestion)", "QuickSight checks these against no ARN"),
     (r"logs:\w+LogDelivery", "deliveries of vended logs have no ARN"),
     (r"logs:Describe\w+", "lists of CloudWatch Logs take no resource"),
+    (r"lakeformation:\w+", "reading a Glue database asks Lake Formation, which has no resource level"),
     (r"iam:ListRoles", "IAM's lists take no resource"),
     (r"lambda:GetAccountSettings", "tells about the account"),
     (r"secretsmanager:GetRandomPassword", "makes a text up; no secret is touched"),

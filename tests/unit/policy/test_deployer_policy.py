@@ -75,9 +75,9 @@ def test_resources_are_this_environments_or_of_kinds_that_aws_names_itself(
     """A name that the environment does not give is one that AWS makes up: ids of keys, networks, DMS, Redshift Serverless."""
     prefix = str(deployment.settings.prefix)
     by_aws = (
-        r":(kms:.*:key|ec2:.*:[\w-]+|dms:.*:(cert|endpoint|rep|task)|redshift-serverless:.*:[a-z]+)[/:]\*$"
+        r":(kms:.*:key|ec2:.*:[\w-]+|dms:.*:(cert|endpoint|rep|task)|redshift(-serverless)?:.*:[a-z]+)[/:]\*$"
     )
-    ours = rf"{prefix}|:secret:\w+Secret-\*|retail_(dev|prod)_silver|:catalog$|dms-(vpc|cloudwatch-logs)-role|aws-service-role/\*"
+    ours = rf"{prefix}|{prefix.replace('-', '_')}|:secret:\w+Secret-\*|:catalog$|dms-(vpc|cloudwatch-logs)-role|aws-service-role/\*"
     fixed = r"og:default:\*|vpc/L-F678F1CE|:account/"
     arns = {arn for s in statements(made) if s["Resource"] != "*" for arn in s["Resource"]}
     assert [arn for arn in sorted(arns) if not re.search(rf"{by_aws}|{ours}|{fixed}", arn)] == []
