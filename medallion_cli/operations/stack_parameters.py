@@ -95,10 +95,11 @@ def _generation(target: Target, found: dict[str, str]) -> str:
     """The folder that DMS writes to; for a new task one that bronze does not have, since file names would repeat."""
     from medallion_cli.aws import s3
     from medallion_cli.aws.replication import Replication
-    from medallion_cli.operations.replicate import next_generation
+    from medallion_cli.operations import marks
+    from medallion_cli.operations.replicate import GENERATION, next_generation
 
-    if "TargetEndpointArn" in found:
-        return Replication(target, found).generation()
+    if "TargetEndpointArn" in found:  # a rollback brings back an older one than a reload has begun
+        return max(Replication(target, found).generation(), marks.read(target, GENERATION) or "")
     names = s3.folders(target, found["BronzeBucket"], "") if "BronzeBucket" in found else []
     return next_generation(max([name for name in names if re.fullmatch(r"g\d{4,}", name)], default="g0000"))
 

@@ -66,6 +66,7 @@ NO_ROLE = AwsError("NoSuchEntity", "no such role")
 FRESH = {("iam", "get_role"): NO_ROLE, ("s3", "list_objects_v2"): {"IsTruncated": False}}
 LIVE = {
     ("iam", "get_role"): {},
+    ("ssm", "get_parameter"): AwsError("ParameterNotFound", "no mark"),
     ("dms", "describe_endpoints"): {"Endpoints": [{"S3Settings": {"BucketFolder": "g0007"}}]},
     ("scheduler", "get_schedule"): {"State": "ENABLED"},
 }
@@ -115,6 +116,9 @@ def test_what_is_live_is_kept(
     target = Clients(settings, LIVE)
     replication = stack_parameters.parameters(target, settings, built, "replication", None, outputs)
     assert replication["Generation"] == "g0007"
+    reloaded = Clients(settings, LIVE | {("ssm", "get_parameter"): {"Parameter": {"Value": "g0008"}}})
+    replication = stack_parameters.parameters(reloaded, settings, built, "replication", None, outputs)
+    assert replication["Generation"] == "g0008"  # which a rollback has taken back
     source = stack_parameters.parameters(target, settings, built, "source", made, outputs)
     assert source["CreateAccountRoles"] == "true"
     machine = stack_parameters.parameters(target, settings, built, "orchestration", None, outputs)
