@@ -58,7 +58,7 @@ def passed_services(condition: Any) -> list[str]:
         for operator, asked in mapping(condition).items()
         if operator in ("StringEquals", "StringLike", "ForAnyValue:StringEquals", "StringEqualsIfExists")
         for key, value in mapping(asked).items()
-        if key.lower() == "iam:passedtoservice"
+        if str(key).lower() == "iam:passedtoservice"
         for service in branches(value)
         if isinstance(service, str) and service != "*" and not service.startswith("*.")
     ]

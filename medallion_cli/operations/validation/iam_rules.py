@@ -220,13 +220,13 @@ def _shown(kind: str) -> str:
 
 def _conditions(policy: Policy, number: int, statement: Document) -> Iterator[Finding]:
     for operator, asked in mapping(statement, "Condition").items():
-        plain = operator.removeprefix("ForAllValues:").removeprefix("ForAnyValue:")
+        plain = str(operator).removeprefix("ForAllValues:").removeprefix("ForAnyValue:")
         if plain not in iam_reference.OPERATORS:
             yield policy.finding(
                 number, "Condition", f"there is no operator {operator}", "an operator that IAM has", "018"
             )
         for key in mapping(asked):
-            if not iam_reference.is_condition_key(key):
+            if not iam_reference.is_condition_key(str(key)):
                 what = f"there is no key {key}: the condition is never met"
                 yield policy.finding(number, "Condition", what, "a key that IAM has", "019")
 
@@ -253,7 +253,7 @@ def _principals(policy: Policy, number: int, statement: Document) -> Iterator[Fi
 
 
 def _bounded(statement: Document) -> bool:
-    keys = {key.lower() for asked in mapping(statement, "Condition").values() for key in mapping(asked)}
+    keys = {str(key).lower() for asked in mapping(statement, "Condition").values() for key in mapping(asked)}
     return bool(
         keys
         & {

@@ -215,3 +215,28 @@ def test_without_the_reference_nothing_is_said_of_it(
 ) -> None:
     monkeypatch.setattr(iam_reference, "services", dict)
     assert [f for stack, template in documents.items() for f in findings(stack, template)] == []
+
+
+ODD: list[Any] = [
+    "x",
+    None,
+    [],
+    {},
+    3,
+    True,
+    ["x"],
+    {"Ref": "X"},
+    {"Fn::If": ["a"]},
+    {"Fn::Sub": ["a"]},
+    [None],
+    {1: 2},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("key", ["Action", "Resource", "Condition", "Principal", "Effect", "Sid"])
+def test_a_value_of_any_shape_is_read(documents: dict[str, Document], key: str, odd: Any) -> None:
+    """Templates are checked as they are, before anything else has looked at them."""
+    found(
+        documents, "orchestration", put("MachineRole", **{"Action": "sns:Publish", "Resource": "*", key: odd})
+    )
