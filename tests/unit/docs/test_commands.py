@@ -69,7 +69,9 @@ def fault(line: str) -> str | None:
             name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
             context = command.make_context(name, rest, parent=context)
     except TyperException as error:
-        return error.format_message() or "incomplete"
+        said = str(error.format_message() or "incomplete")
+        is_name = len(words) == 1 and re.match("Missing (option|argument)", said)  # named, not typed out
+        return None if is_name else said
     except typer.Exit:
         return None  # --help and --version
     return None
@@ -85,7 +87,8 @@ def _plain(line: str) -> str:
 def hints() -> Iterator[tuple[str, str]]:
     """(file, command line) of all texts in the source that name one; what is filled in is left out."""
     for path in sorted((ROOT / "medallion_cli").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)) if "hint=" in source else ():
             for text in _texts(node):
                 for found in re.findall(
                     r"\bmedallion ((?:--[a-z]+ [\w-]+ )*[a-z]+(?: --?[a-z-]+| [a-z]+)*)", text

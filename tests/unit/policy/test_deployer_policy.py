@@ -14,11 +14,14 @@ from medallion_cli.assets import Assets
 from medallion_cli.cli import main
 from medallion_cli.operations import own_calls
 from medallion_cli.operations.deployer_policy import LARGEST, Policy, actions, policies, reason
+from medallion_cli.operations.package import render_templates
+from medallion_cli.operations.template import parse_template
 from medallion_cli.operations.validation import iam_reference, physical
 from medallion_cli.operations.validation.deployment import Deployment, simulate
 from medallion_cli.operations.validation.iam_rules import Policy as Linted
 from medallion_cli.operations.validation.iam_rules import policy_findings
-from medallion_cli.operations.validation.project import read_project
+from medallion_cli.settings import load_settings
+from medallion_cli.spec import load_pipeline
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = physical.ACCOUNT
@@ -28,10 +31,11 @@ NOT_FOR_PEOPLE = {"MED-IAM-020", "MED-IAM-016"}
 
 @pytest.fixture(scope="module", params=["dev", "prod"])
 def deployment(request: pytest.FixtureRequest) -> Deployment:
-    project, _ = read_project(Assets.find(ROOT))
-    assert project is not None
-    environment = project.environments[request.param]
-    return simulate(environment.settings, environment.templates)
+    assets = Assets.find(ROOT)
+    pipeline = load_pipeline(assets)
+    settings = load_settings(request.param, assets).model_copy(update={"prefix": f"retail-{request.param}"})
+    bodies = render_templates(pipeline, assets, settings)
+    return simulate(settings, {stack: parse_template(body) for stack, body in bodies.items()})
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +81,10 @@ def test_resources_are_this_environments_or_of_kinds_that_aws_names_itself(
     by_aws = (
         r":(kms:.*:key|ec2:.*:[\w-]+|dms:.*:(cert|endpoint|rep|task)|redshift(-serverless)?:.*:[a-z]+)[/:]\*$"
     )
-    ours = rf"{prefix}|{prefix.replace('-', '_')}|:secret:\w+Secret-\*|:catalog$|dms-(vpc|cloudwatch-logs)-role|aws-service-role/\*"
-    fixed = r"og:default:\*|vpc/L-F678F1CE|:account/"
+    ours = (
+        rf"{prefix}|{prefix.replace('-', '_')}|:secret:\w+Secret-\*|:catalog$|dms-(vpc|cloudwatch-logs)-role"
+    )
+    fixed = r"og:default:\*|vpc/L-F678F1CE|:account/|aws-service-role/\*"
     arns = {arn for s in statements(made) if s["Resource"] != "*" for arn in s["Resource"]}
     assert [arn for arn in sorted(arns) if not re.search(rf"{by_aws}|{ours}|{fixed}", arn)] == []
 
