@@ -74,10 +74,14 @@ def sizes(target: Target, bucket: str) -> Iterator[int]:
 
 
 def delete(target: Target, bucket: str, names: Sequence[str]) -> int:
-    """Deletes objects; how many."""
+    """Deletes objects; how many. AwsError when S3 kept one."""
     for start in range(0, len(names), BATCH):
         batch = [{"Key": name} for name in names[start : start + BATCH]]
-        target.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        answer = target.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        for kept in answer.get("Errors", []):  # the request itself succeeds
+            raise AwsError(
+                kept["Code"], f"s3://{bucket}/{kept['Key']} was not deleted: {kept.get('Message', '')}"
+            )
     return len(names)
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from offline_aws import OfflineAws
 
 from medallion_cli.assets import Assets
 from medallion_cli.aws.session import Target
+from medallion_cli.errors import AwsError
 from medallion_cli.operations.package import Package
 from medallion_cli.settings import Settings
 from medallion_cli.spec import Pipeline
@@ -89,7 +91,8 @@ def objects(world: World) -> None:
     from medallion_cli.aws import s3
 
     page = {"Contents": [{"Key": "a"}], "IsTruncated": True, "NextContinuationToken": "more"}
-    target = world.target(ListObjectsV2=[page, {"Contents": [], "IsTruncated": False}])
+    last = {"Contents": [], "IsTruncated": False}
+    target = world.target(ListObjectsV2=[page, last], DeleteObjects={"Errors": []})
     bucket = world.outputs["BronzeBucket"]
     assert list(s3.keys(target, bucket, "g0001/")) == ["a"]
     s3.folders(target, bucket, "")
@@ -97,6 +100,9 @@ def objects(world: World) -> None:
     s3.read_text(target, bucket, "a")
     s3.put_text(target, bucket, "a", "text")
     s3.delete(target, bucket, ["a"])
+    kept = {"Errors": [{"Key": "a", "Code": "AccessDenied", "Message": "no"}]}
+    with pytest.raises(AwsError, match="a was not deleted"):
+        s3.delete(world.target(DeleteObjects=kept), bucket, ["a"])
 
 
 @exercise
@@ -170,7 +176,7 @@ def leftovers(world: World) -> None:
     from medallion_cli.aws import leftovers
 
     listing = {"Contents": [{"Key": "a"}], "IsTruncated": False}
-    target = world.target(ListObjectsV2=listing)
+    target = world.target(ListObjectsV2=listing, DeleteObjects={"Errors": []})
     leftovers.delete_bucket(target, world.outputs["BronzeBucket"])
     leftovers.delete_key(target, world.outputs["KeyArn"])
     leftovers.delete_database_snapshots(target, world.outputs["DatabaseIdentifier"])
