@@ -20,7 +20,9 @@ from medallion_cli.aws.schedules import schedules, switch
 from medallion_cli.aws.warehouse import connect
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted
+from medallion_cli.local.engines import processes
 from medallion_cli.operations import lock, marks, replicate
+from medallion_cli.operations import pause as pausing
 from medallion_cli.operations.deployment import change_sets
 from medallion_cli.operations.deployment.graph import document
 
@@ -235,8 +237,9 @@ def test_pause_stops_all_that_changes_and_resume_loses_no_row(environment: Envir
     switch(target, found, True, nightly)
     environment.seed(changes=500, seed=3)
     for _ in range(2):
-        assert "is paused. Next: medallion" in environment.run("pause")
+        list(pausing.pause(target, found, settings))
     environment.kill_daemon()
+    processes.ensure_dead(environment.state / "daemon.pid")
     target = environment.target
     with pytest.raises(pymysql.err.OperationalError):
         environment.source()
@@ -244,10 +247,9 @@ def test_pause_stops_all_that_changes_and_resume_loses_no_row(environment: Envir
     seeding = environment.command("seed", "--changes", "10")
     assert "is paused since" in seeding.communicate(timeout=60)[0]
     assert seeding.returncode == 1
-    assert "goes on where it was paused" in environment.run("resume")
-    assert "is not paused" in environment.run("resume")
+    assert [returned(pausing.resume(target, found, settings)) for _ in range(2)] == [True, False]
     assert [s.name for s in schedules(target, found) if s.enabled] == nightly
-    environment.run("pause", "--schedule")
+    pausing.switch(target, found, enabled=False)
     environment.seed(changes=500, seed=4)
     list(replicate.catch_up(target, found, settings))
     for table in environment.pipeline.tables:
@@ -255,7 +257,7 @@ def test_pause_stops_all_that_changes_and_resume_loses_no_row(environment: Envir
 
 
 def test_a_binlog_that_was_purged_during_a_pause_is_told_and_reloaded(environment: Environment) -> None:
-    environment.run("pause")
+    assert "is paused. Next: medallion" in environment.run("pause")
     database = Database(environment.target, environment.outputs()["DatabaseIdentifier"])
     database.start()  # as AWS does after seven days
     reaches(database, "available")
@@ -270,9 +272,17 @@ def test_a_binlog_that_was_purged_during_a_pause_is_told_and_reloaded(environmen
     assert "replication cannot go on: it stopped in" in said
     assert "replicate reload, then: medallion" in said
     environment.run("replicate", "reload", "--yes")
-    environment.run("resume")
+    assert "goes on where it was paused" in environment.run("resume")
     found = replicate.status(environment.target, environment.outputs())
     assert (found.status, found.generation, found.loaded) == ("running", "g0002", True)
+
+
+def returned(steps: Generator[Event, None, bool]) -> bool:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return bool(stop.value)
 
 
 def reaches(database: Database, status: str) -> None:
