@@ -102,7 +102,7 @@ def _source(deployment: Deployment, where: str, arn: Any) -> Iterator[Finding]:
         f"arn:aws:quicksight:{deployment.settings.region}:111122223333:datasource/{text(p, 'DataSourceId')}"
         for _, _, p in deployment.of_type("AWS::QuickSight::DataSource")
     }
-    if arn is not UNKNOWN and arn not in known:
+    if arn is not UNKNOWN and str(arn) not in known:
         yield Finding(
             f"{where}.CustomSql.DataSourceArn",
             "leads to no data source",
@@ -115,8 +115,8 @@ def _definition(where: str, definition: Document, sets: Mapping[str, Mapping[str
     declared = {}
     for number, one in enumerate(listed(definition, "DataSetIdentifierDeclarations")):
         arn = at(one, "DataSetArn")
-        declared[text(one, "Identifier")] = sets.get(arn, {}) if isinstance(arn, str) else {}
-        if arn is not UNKNOWN and arn not in sets:
+        declared[text(one, "Identifier")] = sets.get(text(one, "DataSetArn"), {})
+        if arn is not UNKNOWN and text(one, "DataSetArn") not in sets:
             place = f"{where}.DataSetIdentifierDeclarations[{number}]"
             yield Finding(place, "leads to no data set", "the Arn of a data set", "MED-DSH-005")
     for number, sheet in enumerate(listed(definition, "Sheets")):

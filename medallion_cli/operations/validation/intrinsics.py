@@ -114,8 +114,11 @@ def _select(given: Any, scope: Scope) -> Any:
 def _cidr(given: Any, scope: Scope) -> Any:
     match resolved(given, scope):
         case [str(block), count, *bits]:
-            network = ipaddress.ip_network(block, strict=False)
-            prefix = 32 - int(str(bits[0])) if bits else network.prefixlen + 4
+            try:
+                network = ipaddress.IPv4Network(block, strict=False)
+                prefix = 32 - int(str(bits[0])) if bits else network.prefixlen + 4
+            except ValueError:
+                return UNKNOWN
             if prefix < network.prefixlen:
                 return UNKNOWN
             nets = network.subnets(new_prefix=prefix)

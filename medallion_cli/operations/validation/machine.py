@@ -119,7 +119,17 @@ def _statelint(machine: Document) -> Iterator[Finding]:
     except ImportError:
         yield NOT_INSTALLED
         return
-    for problem in Linter.validate(_plain(machine)):
+    try:
+        problems = Linter.validate(_plain(machine))
+    except (
+        TypeError,
+        AttributeError,
+    ) as error:  # a list or a mapping where statelint takes a text for granted
+        yield Finding(
+            WHERE, f"statelint could not read it: {error}", "texts where texts are due", "MED-ASL-005"
+        )
+        return
+    for problem in problems:
         path, what = _parted(str(problem))
         yield Finding(f"{WHERE} {path}".strip(), what, "as the Amazon States Language has it", "MED-ASL-005")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from medallion_cli.operations.validation.documents import UNKNOWN, Document, text
+from medallion_cli.operations.validation.documents import UNKNOWN, Document, at, text
 
 ACCOUNT = "111122223333"  # of AWS's own examples
 # type → the property that names it
@@ -108,7 +108,7 @@ def attribute(place: str, region: str, type_: str, properties: Document, wanted:
 def name(place: str, type_: str, properties: Document) -> Any:
     """Its name: the one it is given, or one as CloudFormation makes them up."""
     if type_ == "AWS::Glue::Database":
-        return (properties.get("DatabaseInput") or {}).get("Name", UNKNOWN)
+        return at(properties, "DatabaseInput", "Name") or UNKNOWN
     given = properties.get(NAMES.get(type_, ""))
     return given if given is not None else f"{place.replace('/', '-')}-{_unique(place)[:12].upper()}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,8 @@ def read_project(assets: Assets) -> tuple[Project | None, list[Finding]]:
     if pipeline is None:
         return None, found
     dashboard = _tried(found, DASHBOARD, "MED-DSH-020", lambda: load_dashboard(assets))
+    if _tried(found, PIPELINE, "MED-CFG-012", pipeline.resolved) is None:
+        return None, found  # a column has a type that silver or gold lacks
     project = Project(assets, pipeline, dashboard or Dashboard())
     _read_sql(project, found)
     for env in environments(assets):
@@ -95,6 +98,9 @@ def _tried(found: list[Finding], where: str, code: str, read: Any) -> Any:
         return read()
     except UsageError as error:
         text = str(error).removeprefix(f"{where}: ")
+        place = re.match(rf"{re.escape(where.rpartition('/')[2])}(:\d+): ([\w.-]+): ", text)
+        if place:
+            where, text = f"{where}{place[1]} {place[2]}", text[place.end() :]
         hint = (error.hint or "").replace(f"{os.getcwd()}/", "")
         found.append(Finding(where, text, hint or "correct it", code))
     return None

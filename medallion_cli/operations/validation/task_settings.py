@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from medallion_cli.operations.findings import Finding
-from medallion_cli.operations.validation.documents import at, words
+from medallion_cli.operations.validation.documents import at, listed, text, words
 
 WHERE = "infra_templates/replication_settings.yaml"
 
@@ -114,13 +114,13 @@ def _section(section: str, given: Any) -> Iterator[Finding]:
             yield Finding(
                 f"{where}.{key}", f"{value!r} is not {_words(kind)}", f"write {_words(kind)}", "MED-DMS-006"
             )
-    for component in given.get("LogComponents") or [] if section == "Logging" else []:
+    for component in listed(given, "LogComponents") if section == "Logging" else []:
         yield from _component(f"{where}.LogComponents", component)
 
 
 def _component(where: str, component: Any) -> Iterator[Finding]:
     for key, allowed in (("Id", LOG_IDS), ("Severity", LOG_LEVELS)):
-        if at(component, key) not in allowed:
+        if text(component, key) not in allowed:
             yield Finding(
                 where,
                 f"{key} {at(component, key)!r} does not exist",
