@@ -1,11 +1,13 @@
-# `make demo`: the whole pipeline on this machine. `make test`: every test but `make test-recovery`. `make check`: style, types, layers, specification.
+# `make demo`: the whole pipeline on this machine. `make test`: every test but `make test-recovery`. `make test-fast`: no engines.
+# `make check`: style, types, layers, specification. `make scan`: checkov over the templates.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 INSTALLED := $(VENV)/.installed
+SCANNER := $(VENV)-scan/bin/checkov
 
-.PHONY: demo test test-recovery test-fast check format clean
+.PHONY: demo test test-recovery test-fast check scan format clean
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "Python 3.11 or 3.12 is needed")'
@@ -32,9 +34,17 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 	$(BIN)/medallion validate
 
+# checkov pins an older boto3: it gets an environment of its own
+$(SCANNER):
+	$(PYTHON) -m venv $(VENV)-scan
+	$(VENV)-scan/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
+
+scan: $(INSTALLED) $(SCANNER)
+	$(BIN)/python .ci/security_scan.py $(SCANNER)
+
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-scan build dist .mypy_cache .ruff_cache .pytest_cache

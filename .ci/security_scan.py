@@ -1,6 +1,6 @@
 """checkov over the rendered templates of every environment on AWS; what operations/validation/accepted.py excuses is left out.
 
-checkov pins an old boto3, so it lives in an environment of its own: `make security-scan`. Usage: security_scan.py CHECKOV
+checkov pins an old boto3, so it lives in an environment of its own: `make scan`. Usage: security_scan.py CHECKOV
 """
 
 from __future__ import annotations
