@@ -36,7 +36,7 @@ def status(context: typer.Context) -> None:
     else:
         _show_status(call.terminal, found)
     if not found.healthy:
-        raise CheckFailed("; ".join(found.findings), hint=call.command("run"))
+        raise CheckFailed("; ".join(found.findings), hint=call.command(found.remedy))
 
 
 def _show_status(terminal: Terminal, found: Status) -> None:

@@ -23,6 +23,9 @@ PATIENCE = 900.0  # seconds for DMS to change its state
 STILL_SECONDS = 10.0  # without a row loaded, until the source is looked at
 STEP = "replication"
 HOW = {"start-replication": "started", "resume-processing": "resumed", "reload-target": "loading anew"}
+# The mark of generation and binlog position where the task stopped, which DMS forgets with the task. DMS starts only tasks
+# without a full load at a position: a task that is replaced loads a new generation, and this tells what it might have missed.
+CHECKPOINT = "checkpoint"
 RELOADING = "reloading"  # the mark of a generation whose load was not begun yet
 GENERATION = "generation"  # the mark of the one that a reload began, which the template knows nothing of
 
@@ -100,6 +103,8 @@ def stop(target: Target, outputs: dict[str, str], settings: Settings) -> Generat
         _is_reloading(target, replication)
         replication.stop()
     yield from _await(replication, ("stopped", "failed"), settings)
+    if position := replication.task().checkpoint:
+        marks.write(target, CHECKPOINT, f"{replication.generation()} {position}")
     yield Finished(STEP, "stopped")
 
 

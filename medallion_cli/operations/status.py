@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
     from medallion_cli.spec import Pipeline
 
+PAUSED = "paused since"
+
 
 @dataclass(frozen=True)
 class Status:
@@ -26,6 +28,11 @@ class Status:
     last_run: dict[str, Any] | None
     replication: dict[str, Any]
     findings: list[str]
+
+    @property
+    def remedy(self) -> str:
+        """The command to try."""
+        return "resume" if any(finding.startswith(PAUSED) for finding in self.findings) else "run"
 
     @property
     def document(self) -> dict[str, Any]:
@@ -46,7 +53,7 @@ def status(target: Target, outputs: dict[str, str], pipeline: Pipeline, env: str
     ]
     findings = []
     if (pause := paused.read(target)) is not None:
-        findings.append(f"paused since {pause.at:%Y-%m-%d %H:%M} UTC: medallion resume")
+        findings.append(f"{PAUSED} {pause.at:%Y-%m-%d %H:%M} UTC")
     elif replication.status != "running":
         findings.append(
             f"replication is {replication.status} {replication.message or replication.stop_reason}".strip()

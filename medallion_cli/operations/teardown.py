@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from medallion_cli.settings import Settings
 
 BUCKETS = ("BronzeBucket", "SilverBucket", "StagingBucket", "ArtifactsBucket")
-MARKS = (paused.MARK, SWITCHED, replicate.GENERATION, replicate.RELOADING)
+MARKS = (paused.MARK, SWITCHED, replicate.GENERATION, replicate.RELOADING, replicate.CHECKPOINT)
 
 
 @dataclass(frozen=True)

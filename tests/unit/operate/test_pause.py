@@ -212,3 +212,10 @@ def test_what_was_done_is_told(environment: Environment) -> None:
     told = {event.step: event.detail for event in pause(environment) if isinstance(event, Finished)}
     assert told["schedules"] == "shop-pipeline, shop-housekeeping off"
     assert told["replication instance"] == "dms.t3.micro, the smallest; DMS stops none"
+
+
+def test_where_replication_stopped_is_kept_since_dms_forgets_it_with_the_task(
+    environment: Environment,
+) -> None:
+    pause(environment)
+    assert environment.parameters["/shop/applied/checkpoint"] == f"g0001 {environment.checkpoint}"
