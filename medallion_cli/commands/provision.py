@@ -22,18 +22,22 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(context: typer.Context) -> None:
-    """Check specification, SQL, templates and state machine, offline. Exit 3 when something is found."""
+    """Check specification, SQL, templates and state machine, offline. Exit 3 when something is found.
+
+    A specification that can't be read at all is wrong usage (exit 2), as in every command.
+    """
     call = invocation(context)
     from medallion_cli.operations.validate import validate as check
 
     findings = check(call.assets)
     if call.terminal.wants_json:
         call.terminal.document(findings)
+    pipeline = call.pipeline
     for finding in findings:
         call.terminal.say(f"✗ {finding}", None)
     if findings:
         raise CheckFailed(f"{len(findings)} findings", hint="mend them, then: " + call.command("validate"))
-    call.terminal.say(f"✓ {len(call.pipeline.tables)} tables, {len(call.pipeline.models)} models", None)
+    call.terminal.say(f"✓ {len(pipeline.tables)} tables, {len(pipeline.models)} models", None)
 
 
 def plan(context: typer.Context) -> None:
