@@ -22,8 +22,10 @@ def show(call: Invocation, plan: DeployPlan) -> None:
     elif plan.is_new and plan.changes:
         for stack in plan.stacks:
             _made_of(terminal, stack)
-    else:
+    elif plan.changes:
         _changes(terminal, plan)
+    elif not plan.databases:
+        terminal.say("nothing would change", None)
     for text in plan.databases if not terminal.wants_json else ():
         terminal.line(text)
     if not terminal.wants_json and plan.cost is not None:
