@@ -98,8 +98,11 @@ def answers(tool: Medallion) -> Iterator[tuple[str, str]]:
     yield "endpoints", _text(tool.client("dms").describe_endpoints()["Endpoints"])
     yield "jobs", _text(tool.client("glue").get_jobs()["Jobs"])
     yield "instances", _text(tool.client("rds").describe_db_instances()["DBInstances"])
-    yield "outputs", _text(tool.json("outputs"))
-    yield "status", _text(tool.json("status"))
+    for command in ("outputs", "status"):
+        said, told = tool.start("--output", "json", command).communicate(
+            timeout=300
+        )  # 3 where it found something
+        yield command, said + told
     machine = tool.client("stepfunctions")
     arn = tool.json("outputs")["StateMachineArn"]
     for run in machine.list_executions(stateMachineArn=arn)["executions"]:
@@ -112,15 +115,18 @@ def answers(tool: Medallion) -> Iterator[tuple[str, str]]:
 def leaks(tool: Medallion, lines: CommandLines) -> list[str]:
     """Which secret is to be read where; empty as it should be."""
     values = secrets(tool)
-    places = [
-        *answers(tool),
-        *((f"process {line[:80]}", line + environment) for line, environment in lines.seen.items()),
-    ]
-    files = dict.fromkeys([*readable_files(tool.state), *logs(tool.state)])
+    processes = [(f"process {line[:80]}", line + environment) for line, environment in lines.seen.items()]
+    places = [*answers(tool), *processes]
     found = [
         f"{name} in {place}" for place, text in places for name, value in values.items() if value in text
     ]
-    for path in files:
+    return found + leaks_in_files(tool, values)
+
+
+def leaks_in_files(tool: Medallion, values: dict[str, str]) -> list[str]:
+    """Which of these values is in a file that all may read, or in any log."""
+    found = []
+    for path in dict.fromkeys([*readable_files(tool.state), *logs(tool.state)]):
         content = path.read_bytes()
         found += [f"{name} in {path}" for name, value in values.items() if value.encode() in content]
     return found
