@@ -206,7 +206,8 @@ def test_every_call_is_valid_and_everything_made_is_deleted(strict: Account, bod
 
 def test_dms_settings_reach_dms_in_its_own_spelling(strict: Account) -> None:
     strict.deploy(DMS)
-    source, target = (params for name, params in strict.cloud.calls if name == "CreateEndpoint")
+    made = {p["EndpointType"]: p for name, p in strict.cloud.calls if name == "CreateEndpoint"}
+    source, target = made["source"], made["target"]
     assert source["MySQLSettings"]["SecretsManagerSecretId"] == "s"
     assert target["S3Settings"]["DatePartitionEnabled"] is True
     assert target["EndpointIdentifier"].startswith("demo-target-")
