@@ -23,6 +23,8 @@ from medallion_glue.upkeep import Upkeep
 PARALLEL = 2
 ORPHAN_DAYS = 3  # Iceberg's own default: no job writes for longer
 
+LOOKED = "medallion.orphans_removed"
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -104,8 +106,17 @@ def _keep(house: Lakehouse, name: str, before: datetime, read: set[int], now: da
     compacted = upkeep.compact() if house.head(name) is not None else 0
     moments = [moment for snapshot in read if (moment := upkeep.moment(snapshot)) is not None]
     expired = upkeep.expire(min([before, *moments]))
-    orphans = upkeep.remove_orphans(now - timedelta(days=ORPHAN_DAYS))
-    return Kept(name, compacted, upkeep.files(), expired, upkeep.snapshots(), orphans)
+    return Kept(name, compacted, upkeep.files(), expired, upkeep.snapshots(), _orphans(house, upkeep, now))
+
+
+def _orphans(house: Lakehouse, upkeep: Upkeep, now: datetime) -> int:
+    """Removes orphans once in so many days: it lists every file that the table has."""
+    age, last = timedelta(days=ORPHAN_DAYS), house.property(upkeep.table, LOOKED)
+    if last is not None and now - datetime.fromisoformat(last) < age:
+        return 0
+    removed = upkeep.remove_orphans(now - age) if last is not None else 0
+    house.set_properties(upkeep.table, {LOOKED: now.isoformat()})
+    return removed
 
 
 def snapshots_read(positions: str) -> dict[str, set[int]]:

@@ -21,6 +21,8 @@ class Upkeep:
 
     def compact(self) -> int:
         """Rewrites small files, and those that many deletes point into, whole; how many files were rewritten."""
+        if self.files() < SMALL_FILES and not self._deletes():
+            return 0
         options = {"min-input-files": str(SMALL_FILES), "delete-file-threshold": str(DELETE_FILES)}
         rewritten = self._rewritten(options)
         if self._deletes():
@@ -44,19 +46,26 @@ class Upkeep:
         The procedure looks at what is still reachable. The table's own `expireSnapshots()` does not: it leaves what the
         newest snapshot has replaced, until that one expires, too.
         """
-        had = self.snapshots()
+        had, current = self._snapshots(), self.house.head(self.table)
+        if not any(made < before and snapshot != current for snapshot, made in had.items()):
+            return 0
         older = f"TIMESTAMP '{_text(before)}'"
         self._call(f"expire_snapshots(table => '{self._name}', older_than => {older}, retain_last => 1)")
-        return had - self.snapshots()
+        return len(had) - self.snapshots()
 
     def snapshots(self) -> int:
         """How many there are."""
-        return sum(1 for _ in self.house.handle(self.table).snapshots())
+        return len(self._snapshots())
 
     def moment(self, snapshot: int) -> datetime | None:
         """When a snapshot was made; None for one that is gone."""
-        found = self.house.handle(self.table).snapshot(snapshot)
-        return None if found is None else datetime.fromtimestamp(found.timestampMillis() / 1000, UTC)
+        return self._snapshots().get(snapshot)
+
+    def _snapshots(self) -> dict[int, datetime]:
+        return {
+            int(found.snapshotId()): datetime.fromtimestamp(found.timestampMillis() / 1000, UTC)
+            for found in self.house.handle(self.table).snapshots()
+        }
 
     def remove_orphans(self, before: datetime) -> int:
         """Deletes files of before a moment that no snapshot names, as killed jobs leave them; how many."""
@@ -65,10 +74,14 @@ class Upkeep:
 
     def files(self) -> int:
         """Data files of the current snapshot."""
-        return int(self.house.spark.table(f"{self.house.name(self.table)}.data_files").count())
+        return self._total("total-data-files")
 
     def _deletes(self) -> int:
-        return int(self.house.spark.table(f"{self.house.name(self.table)}.delete_files").count())
+        return self._total("total-delete-files")
+
+    def _total(self, what: str) -> int:
+        snapshot = self.house.handle(self.table).currentSnapshot()
+        return 0 if snapshot is None else int(snapshot.summary().get(what) or 0)
 
     @property
     def _name(self) -> str:

@@ -124,6 +124,13 @@ def test_housekeeping_leaves_what_models_read_from_and_little_else(
     case.to_gold("brands")
     assert keep(case)["brands_changes"].snapshots < kept["brands_changes"].snapshots
     assert case.live("brands") == rows
+    lost = next((case.objects / "silver").rglob(f"{case.schema}_silver/brands/data/*.parquet"))
+    lost = lost.with_name("killed.parquet")
+    lost.write_bytes(b"half")
+    os.utime(lost, (NOW.timestamp() - 5 * 86400,) * 2)
+    assert upkeep.Upkeep(case.house, "brands").remove_orphans(NOW - timedelta(days=3)) == 1
+    assert not lost.exists()
+    assert case.live("brands") == rows
     case.changes("brands", [("D", 90, {"brand_id": 1})])
     case.to_silver("brands")
     staged = case.to_gold("brands")["brands"]
