@@ -75,7 +75,7 @@ def begin(target: Target, outputs: dict[str, str], settings: Settings) -> Genera
     if task.status == "running":
         _is_reloading(target, replication)
     else:
-        source_database.answering(target, outputs)
+        yield from source_database.answering(target, outputs)
         source_settings.check(target, outputs)
         how = "resume-processing" if task.started else "start-replication"
         if marks.read(target, RELOADING) == replication.generation():  # the new folder is empty yet
@@ -114,7 +114,7 @@ def reload(target: Target, outputs: dict[str, str], settings: Settings) -> Gener
     if not replication.task().started:
         raise MedallionError("replication has never run: nothing to reload", hint="medallion replicate start")
     yield from source_database.ready(target, outputs, settings)
-    source_database.answering(target, outputs)
+    yield from source_database.answering(target, outputs)
     if replication.task().status == "running" and _is_reloading(target, replication):
         generation = replication.generation()
         yield Noted(f"generation {generation} is being loaded")
@@ -253,7 +253,7 @@ class _Stillness:
         if time.monotonic() < self.due:
             return
         try:
-            source_database.answering(self.target, self.outputs)
+            yield from source_database.answering(self.target, self.outputs)
         except MedallionError as error:
             if self.failed:
                 hint = error.hint or "medallion status"

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from medallion_cli.settings import Settings
 
 PATIENCE = 1800.0  # seconds for RDS to start or stop an instance
-ANSWER_SECONDS = 20.0  # for the source function to say whether the database answers
+LOOK_SECONDS = 0.5
+ANSWER_SECONDS = 15.0  # for the source function to say whether the database answers
 
 
 def ready(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
@@ -57,7 +58,7 @@ def settled(database: Database, settings: Settings) -> Generator[Event, None, In
     return found
 
 
-def answering(target: Target, outputs: dict[str, str]) -> None:
+def answering(target: Target, outputs: dict[str, str]) -> Generator[Event, None, None]:
     """MedallionError when the database refuses connections, or says nothing for ANSWER_SECONDS."""
     answer: list[Any] = []
 
@@ -69,12 +70,14 @@ def answering(target: Target, outputs: dict[str, str]) -> None:
 
     asking = threading.Thread(target=ask, name="reachable", daemon=True)
     asking.start()
-    asking.join(ANSWER_SECONDS)
-    if not answer:
-        hint = "medallion status"
-        raise MedallionError(
-            f"the source database {outputs['DatabaseIdentifier']} does not answer", hint=hint
-        )
+    waited = 0.0
+    while asking.is_alive():
+        asking.join(LOOK_SECONDS)
+        waited += LOOK_SECONDS
+        if asking.is_alive() and waited >= ANSWER_SECONDS:
+            told = f"the source database {outputs['DatabaseIdentifier']} does not answer"
+            raise MedallionError(told, hint="medallion status")
+        yield Progressed("source database", waited, None, "s, asked for an answer")
     if isinstance(answer[0], MedallionError):
         raise answer[0]
     if answer[0].get("replication_user") is False:
