@@ -99,6 +99,17 @@ def no_trust(stack: str, role: str, service: Any) -> Callable[[Draft], object]:
     return put(stack, role, "AssumeRolePolicyDocument.Statement.0.Principal.Service", service)
 
 
+def replaced(old: str, new: str) -> Callable[[Draft], object]:
+    """Replaces text in the machine's definition."""
+
+    def change(draft: Draft) -> None:
+        properties = draft.properties("orchestration", "Machine")
+        assert old in properties["DefinitionString"]
+        properties["DefinitionString"] = properties["DefinitionString"].replace(old, new)
+
+    return change
+
+
 def named(document: list[Document], name: str) -> Document:
     return next(rule for rule in document if rule["rule-name"] == name)
 
@@ -326,4 +337,61 @@ LINTED: list[Mistake] = [
     Mistake("a class that RDS lacks, in the settings", lambda d: (d.template("source"), d.parameter("prod", "DatabaseClass", "db.m7g.9xlarge")), "", "DBInstanceClass", "db.m7g.9xlarge"),
 ]  # fmt: skip
 
-MISTAKES = [*REPLICATED, *SOURCED, *NETWORKED, *STORED, *STATES, *WAREHOUSED, *SHOWN, *LINTED]
+# What was tried by people who read no rule first.
+TRIED: list[Mistake] = [
+    Mistake("a network that is too large", put("network", "Vpc", "CidrBlock", "10.42.0.0/15"), NETWORK, "Vpc.Properties.CidrBlock", "10.42.0.0/15"),
+    Mistake("an interface to S3", put("network", "S3Endpoint", "VpcEndpointType", "Interface"), NETWORK, "S3Endpoint.Properties.VpcEndpointType", "S3"),
+    Mistake("an endpoint in no subnet", drop("network", "SecretsmanagerEndpoint", "SubnetIds"), NETWORK, "SecretsmanagerEndpoint.Properties.SubnetIds", "no subnet"),
+    Mistake("a way to the internet", lambda d: d.template("network")["Resources"].update(Out={"Type": "AWS::EC2::Route", "Properties": {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}}), NETWORK, "Resources.Out", "internet"),
+    Mistake("a key for everybody", lambda d: d.properties("storage", "Key")["KeyPolicy"]["Statement"].append({"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}), STORAGE, "KeyPolicy", "everybody"),
+    Mistake("a bucket in capitals", put("storage", "BronzeBucket", "BucketName", "Bronze_Bucket"), STORAGE, "BucketName", "S3 refuses"),
+    Mistake("a policy of another bucket", put("storage", "BronzeBucketPolicy", "Bucket", {"Ref": "SilverBucket"}), STORAGE, "BronzeBucket", "TLS"),
+    Mistake("a misspelt condition key", put("storage", "BronzeBucketPolicy", "PolicyDocument.Statement.0.Condition", {"Bool": {"aws:SecureTranport": "false"}}), STORAGE, "BronzeBucketPolicy", "TLS"),
+    Mistake("an old Python", put("source", "SourceFunction", "Runtime", "python3.8"), SOURCE, "Runtime", "python3.8"),
+    Mistake("a processor that Lambda lacks", put("source", "SourceFunction", "Architectures", ["arm65"]), SOURCE, "Architectures", "arm65"),
+    Mistake("a function outside of the network", drop("source", "SourceFunction", "VpcConfig"), SOURCE, "VpcConfig", "outside"),
+    Mistake("code in another bucket", put("source", "SourceFunction", "Code.S3Bucket", "elsewhere"), SOURCE, "Code.S3Bucket", "elsewhere"),
+    Mistake("a database of another port", lambda d: d.properties("source", "Database").update(Port=3307), SOURCE, "VPCSecurityGroups", "3307"),
+    Mistake("a database outside of the network", drop("source", "Database", "DBSubnetGroupName"), SOURCE, "DBSubnetGroupName", "outside"),
+    Mistake("a log that MySQL lacks", put("source", "Database", "EnableCloudwatchLogsExports", ["slow-query"]), SOURCE, "EnableCloudwatchLogsExports", "slow-query"),
+    Mistake("mappings that are no JSON", put("replication", "Task", "TableMappings", "{oops"), REPLICATION, "TableMappings", "no JSON"),
+    Mistake("a folder that is no generation", put("replication", "TargetEndpoint", "S3Settings.BucketFolder", "bronze"), REPLICATION, "BucketFolder", "generation"),
+    Mistake("roles that are swapped", put("replication", "TargetEndpoint", "S3Settings.ServiceAccessRoleArn", {"Fn::GetAtt": ["SecretRole", "Arn"]}), REPLICATION, "SecretRole", "s3:PutObject"),
+    Mistake("a certificate that is none", put("replication", "SourceCertificate", "CertificatePem", "hello"), REPLICATION, "CertificatePem", "no certificate"),
+    Mistake("a name that DMS refuses", put("replication", "SourceEndpoint", "EndpointIdentifier", "my--source"), REPLICATION, "EndpointIdentifier", "my--source"),
+    Mistake("capitals in a list", put("replication", "SourceEndpoint", "EndpointType", "SOURCE"), REPLICATION, "EndpointType", "SOURCE"),
+    Mistake("no task", gone("replication", "Task"), REPLICATION, "Resources", "no replication task"),
+    Mistake("a catalog name with a hyphen", put("transform", "SilverDatabase", "DatabaseInput.Name", "retail-silver"), TRANSFORM, "DatabaseInput.Name", "retail-silver"),
+    Mistake("capacity and workers at once", lambda d: d.properties("transform", "SilverToGoldJob").update(MaxCapacity=2), TRANSFORM, "MaxCapacity", "WorkerType"),
+    Mistake("a role that nothing makes", put("transform", "SilverToGoldJob", "Role", "arn:aws:iam::111122223333:role/other"), TEMPLATES, "", "no template makes"),
+    Mistake("more at first than at most", lambda d: d.parameter("dev", "WarehouseCapacity", "32"), "configs/dev.yaml", "parameters.WarehouseMaxCapacity", "below"),
+    Mistake("a setting that Redshift lacks", lambda d: d.properties("warehouse", "Workgroup")["ConfigParameters"].append({"ParameterKey": "require_sssl", "ParameterValue": "true"}), WAREHOUSE, "require_sssl", "no such setting"),
+    Mistake("TLS off in the warehouse", put("warehouse", "Workgroup", "ConfigParameters", [{"ParameterKey": "require_ssl", "ParameterValue": "false"}]), WAREHOUSE, "require_ssl", "TLS"),
+    Mistake("two ways to a password", lambda d: d.properties("warehouse", "Namespace").update(ManageAdminPassword=True), WAREHOUSE, "AdminUserPassword", "one of them"),
+    Mistake("an event that nobody sends", put("orchestration", "UntoldFailures", "EventPattern.source", ["aws.state"]), ORCHESTRATION, "EventPattern.source", "aws.state"),
+    Mistake("a name that the transformer lacks", put("orchestration", "UntoldFailures", "Targets.0.InputTransformer.InputTemplate", '"<name>"'), ORCHESTRATION, "InputTransformer", "<name>"),
+    Mistake("an event that is too young", put("orchestration", "PipelineScheduleEntry", "Target.RetryPolicy.MaximumEventAgeInSeconds", 30), ORCHESTRATION, "MaximumEventAgeInSeconds", "30"),
+    Mistake("a schedule of another machine", put("orchestration", "PipelineScheduleEntry", "Target.Arn", "arn:aws:states:eu-central-1:111122223333:stateMachine:other"), ORCHESTRATION, "ScheduleRole", "other"),
+    Mistake("seconds that are a text", replaced("{% $number('${PollSeconds}') %}", "{% '${PollSeconds}' %}"), MACHINE, "Seconds", "no number"),
+    Mistake("a distributed map", replaced('"Mode": "INLINE"', '"Mode": "DISTRIBUTED"'), MACHINE, "ItemProcessor", "distributed"),
+    Mistake("a parameter of no statement", replaced(":run_id, :models", ":run, :models"), MACHINE, "States.Merge", ":run has no value"),
+    Mistake("a procedure that nothing makes", replaced("gold.merge_run(", "gold.merge_all("), MACHINE, "States.Merge", "gold.merge_all"),
+    Mistake("a ledger that there is not", replaced("FROM etl.position", "FROM etl.positions"), MACHINE, "States.Read positions", "positions"),
+    Mistake("a statement without a workgroup", state("Merge", lambda s: s["Arguments"].pop("WorkgroupName")), MACHINE, "States.Merge", "workgroup"),
+    Mistake("a file that no script writes", replaced("/bronze_to_silver.json", "/bronze_silver.json"), MACHINE, "Arguments.Key", "bronze_silver.json"),
+    Mistake("a state that no table has", replaced("'Table completed'", "'Table complete'"), MACHINE, "States.Read full loads", "Table complete"),
+    Mistake("a status of another service", replaced("'FINISHED'", "'SUCCEEDED'"), MACHINE, "Choices[0].Condition", "SUCCEEDED"),
+    Mistake("another database", put("orchestration", "Machine", "DefinitionSubstitutions.Database", "other"), MACHINE, "Database", "other"),
+    Mistake("another workgroup", put("orchestration", "Machine", "DefinitionSubstitutions.WorkgroupName", "other"), MACHINE, "WorkgroupName", "other"),
+    Mistake("an address that is none", lambda d: d.parameter("dev", "AlertEmail", "me"), "configs/dev.yaml", "AlertEmail", "me"),
+    Mistake("a principal that is none", lambda d: d.parameter("dev", "QuickSightPrincipalArn", "me"), VISUALIZATION, "Principal", "me"),
+    Mistake("a zone that there is not", lambda d: d.settings("dev", schedules=d.project.environments["dev"].settings.schedules.model_copy(update={"time_zone": "Mars/Phobos"})), "configs/dev.yaml", "schedules.time_zone", "Mars"),
+    Mistake("a period that CloudWatch lacks", put("observability", "FailedRuns", "Period", 45), OBSERVABILITY, "Period", "45"),
+    Mistake("a distribution key that is no column", lambda d: d.sql("sql/redshift/tables/fact_sales.sql", "DISTKEY (customer_id)", "DISTKEY (customer)"), "sql/redshift/tables/fact_sales.sql", "fact_sales", "DISTKEY"),
+    Mistake("a variable that is not declared", lambda d: d.sql("procedure gold.merge_fact_sales", "v_again BIGINT := 0;", ""), "sql/redshift", "merge_fact_sales", "v_again"),
+    Mistake("every action", put("transform", "JobRole", "Policies.0.PolicyDocument.Statement.0.Action", "s3:*"), TRANSFORM, "JobRole", "s3:*"),
+    Mistake("every resource", put("transform", "JobRole", "Policies.0.PolicyDocument.Statement.0.Resource", "*"), TRANSFORM, "JobRole", "everything"),
+    Mistake("a role for everybody", put("transform", "JobRole", "AssumeRolePolicyDocument.Statement.0.Principal", "*"), TRANSFORM, "JobRole", "glue.amazonaws.com"),
+]  # fmt: skip
+
+MISTAKES = [*REPLICATED, *SOURCED, *NETWORKED, *STORED, *STATES, *WAREHOUSED, *SHOWN, *TRIED, *LINTED]
