@@ -7,6 +7,7 @@ service or operation is only known when it runs is a site all the same, with `?`
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -52,12 +53,14 @@ def sites() -> tuple[Site, ...]:
     found: list[Site] = []
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            found += _of_file(path) if path.name != BOUNDARY else ()
+            words = set(re.findall(r"\w+", _text(path)))
+            if path.name != BOUNDARY and words & {"client", *_methods()}:
+                found += _of_file(path)
     return tuple(found)
 
 
 def _of_file(path: Path) -> Iterator[Site]:
-    tree = _tree(path)
+    tree = ast.parse(_text(path))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     clients = _Clients(tree)
     for node in [*tree.body, *(inner for one in classes for inner in one.body)]:
@@ -168,10 +171,9 @@ def _methods() -> frozenset[str]:
 def _functions() -> frozenset[str]:
     """Names of the product's own functions."""
     files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
-    trees = [_tree(path) for path in files]
-    return frozenset(n.name for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))
+    return frozenset(name for path in files for name in re.findall(r"\bdef (\w+)", _text(path)))
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

@@ -88,7 +88,11 @@ def hints() -> Iterator[tuple[str, str]]:
     """(file, command line) of all texts in the source that name one; what is filled in is left out."""
     for path in sorted((ROOT / "medallion_cli").rglob("*.py")):
         source = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(source)) if "hint=" in source else ():
+        for node in (
+            ast.walk(ast.parse(source))
+            if re.search(r"hint=f?.medallion|hint=.*then: medallion", source)
+            else ()
+        ):
             for text in _texts(node):
                 for found in re.findall(
                     r"\bmedallion ((?:--[a-z]+ [\w-]+ )*[a-z]+(?: --?[a-z-]+| [a-z]+)*)", text
