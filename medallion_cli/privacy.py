@@ -37,7 +37,7 @@ def personal_columns(pipeline: Pipeline) -> Columns:
 
 
 def personal_views(views: Mapping[str, str], personal: Mapping[str, frozenset[str]]) -> list[str]:
-    """Names of the views (`gold.v_x`, in an order in which they can be made) that show a personal column, or another such view."""
+    """Names of the views (`gold.v_x`, in the order in which they are made) that show a personal column or such a view."""
     closed: list[str] = []
     for name, sql in views.items():
         if _shows(sql, personal, {other.rpartition(".")[2].strip('"') for other in closed}):
@@ -48,12 +48,17 @@ def personal_views(views: Mapping[str, str], personal: Mapping[str, frozenset[st
 def _shows(sql: str, personal: Mapping[str, frozenset[str]], closed: set[str]) -> bool:
     """Whether SQL names a personal column of a gold model, all columns of one that has some, or a closed view."""
     import sqlglot
-    from sqlglot import exp
 
     try:
-        parsed = sqlglot.parse_one(sql, read="redshift")
+        parsed = [statement for statement in sqlglot.parse(sql, read="redshift") if statement is not None]
     except sqlglot.errors.ParseError:
         return True  # what cannot be read is kept from analysts
+    return any(_statement_shows(statement, personal, closed) for statement in parsed)
+
+
+def _statement_shows(parsed: Any, personal: Mapping[str, frozenset[str]], closed: set[str]) -> bool:
+    from sqlglot import exp
+
     tables = {table.name for table in parsed.find_all(exp.Table)}
     if parsed.find(exp.Command) or tables & closed:
         return True

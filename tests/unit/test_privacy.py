@@ -72,6 +72,7 @@ def test_texts_become_stars_and_everything_else_null(pipeline: Pipeline) -> None
     [
         ("CREATE VIEW v AS SELECT email FROM gold.d", True),
         ("CREATE VIEW v AS SELECT * FROM gold.d", True),
+        ("CREATE VIEW v AS SELECT 1 AS n; CREATE VIEW v2 AS SELECT email FROM gold.d", True),
         ("CREATE VIEW v AS SELECT COUNT(*) AS n, country FROM gold.d GROUP BY country", False),
         ("CREATE VIEW v AS SELECT * FROM gold.other", False),
         ("CREATE VIEW v AS not sql at all (", True),
