@@ -84,20 +84,18 @@ def _plain(line: str) -> str:
     return " ".join(PLACEHOLDERS.get(word, word) for word in words)
 
 
+COMMAND = re.compile(r"\bmedallion ((?:--[a-z]+ [\w-]+ )*[a-z]+(?: --?[a-z-]+| [a-z]+)*)")
+
+
 def hints() -> Iterator[tuple[str, str]]:
     """(file, command line) of all texts in the source that name one; what is filled in is left out."""
     for path in sorted((ROOT / "medallion_cli").rglob("*.py")):
         source = path.read_text(encoding="utf-8")
-        for node in (
-            ast.walk(ast.parse(source))
-            if re.search(r"hint=f?.medallion|hint=.*then: medallion", source)
-            else ()
-        ):
-            for text in _texts(node):
-                for found in re.findall(
-                    r"\bmedallion ((?:--[a-z]+ [\w-]+ )*[a-z]+(?: --?[a-z-]+| [a-z]+)*)", text
-                ):
-                    yield str(path.relative_to(ROOT)), f"medallion {found}"
+        nodes = ast.walk(ast.parse(source)) if "hint=" in source and "medallion " in source else ()
+        for text in (text for node in nodes for text in _texts(node)):
+            yield from (
+                (str(path.relative_to(ROOT)), f"medallion {found}") for found in COMMAND.findall(text)
+            )
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
