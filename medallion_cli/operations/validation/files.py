@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,23 +23,36 @@ def script_findings(assets: Assets) -> Iterator[Finding]:
     """Glue would take a script that does not compile, and every run would fail."""
     for pattern in ("*.py", "medallion_glue/*.py"):
         for name in assets.listing("glue_scripts", pattern):
-            try:
-                compile(assets.read(name), name, "exec")
-            except (SyntaxError, ValueError) as error:
-                line = getattr(error, "lineno", None)
-                yield Finding(f"{name}:{line or 1}", f"is no Python: {error}", "correct it", "MED-GLU-010")
+            if fault := _fault(name, assets.read(name)):
+                yield Finding(f"{name}:{fault[0]}", f"is no Python: {fault[1]}", "correct it", "MED-GLU-010")
+
+
+@cache
+def _fault(name: str, source: str) -> tuple[int, str] | None:
+    """(line, what) of the first thing that does not compile."""
+    try:
+        compile(source, name, "exec")
+    except (SyntaxError, ValueError) as error:
+        return getattr(error, "lineno", None) or 1, str(error)
+    return None
 
 
 def table_findings(statements: list[Statement]) -> Iterator[Finding]:
     """Distribution and sort keys are columns of their tables; variables of procedures are declared."""
     for statement in statements:
-        code = code_of(statement.sql)
-        for found in re.finditer(
-            r"(?is)CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?[\w.\"]+\s*(\(.*?\n\))([^;]*)", code
-        ):
-            yield from _keys(place(statement.name), found[1], found[2])
-        if re.search(r"(?i)\bPROCEDURE\b", code):
-            yield from _variables(place(statement.name), code)
+        yield from _table(place(statement.name), statement.sql)
+
+
+@cache
+def _table(where: str, sql: str) -> tuple[Finding, ...]:
+    code, found = code_of(sql), list[Finding]()
+    for table in re.finditer(
+        r"(?is)CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?[\w.\"]+\s*(\(.*?\n\))([^;]*)", code
+    ):
+        found += _keys(where, table[1], table[2])
+    if re.search(r"(?i)\bPROCEDURE\b", code):
+        found += _variables(where, code)
+    return tuple(found)
 
 
 def _keys(where: str, columns: str, attributes: str) -> Iterator[Finding]:
