@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NoReturn
 
 from medallion_cli.assets import PIPELINE, Assets
 from medallion_cli.ddl import Column, GoldColumn, TableDdl, parse_tables
 from medallion_cli.errors import UsageError
-from medallion_cli.spec_file import ModelEntry, PipelineFile, TableEntry
+from medallion_cli.spec_file import FreshnessEntry, ModelEntry, PipelineFile, TableEntry
 
 KINDS = ("copy", "upsert", "scd2", "refresh")
 SCD2_COLUMNS = ("version", "valid_from", "valid_to", "is_current")
@@ -33,6 +33,14 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Freshness:
+    """Seconds that data may be behind the source, before it is late, and before it is stale."""
+
+    warn_after: float = 3_600
+    error_after: float = 86_400
+
+
+@dataclass(frozen=True)
 class Table:
     """A source table."""
 
@@ -42,6 +50,7 @@ class Table:
     columns: tuple[Column, ...]
     expectations: tuple[Expectation, ...]
     personal: tuple[str, ...] = ()  # columns that tell of a person
+    freshness: Freshness = Freshness()
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class Model:
     surrogate: str | None = None
     source: str | None = None  # the fact that a refresh model aggregates
     personal: tuple[str, ...] = ()  # beside what lineage finds (medallion_cli.privacy)
+    freshness: Freshness = Freshness()
 
     @cached_property
     def select_hash(self) -> str:
@@ -175,7 +185,14 @@ def _table(name: str, spec: TableEntry, entry: PipelineFile, source: Mapping[str
         columns=tuple(Column(n, t, null, tuple(spec.clean.get(n, ()))) for n, t, null in ddl.columns),
         expectations=tuple(Expectation(n, e.expression, e.on_fail) for n, e in spec.expectations.items()),
         personal=tuple(spec.personal),
+        freshness=_freshness(spec.freshness, entry.freshness),
     )
+
+
+def _freshness(own: FreshnessEntry, default: FreshnessEntry) -> Freshness:
+    """Each threshold from the nearest place that names it."""
+    given = {**default.model_dump(exclude_none=True), **own.model_dump(exclude_none=True)}
+    return Freshness(**given)
 
 
 def _models(
@@ -190,6 +207,7 @@ def _models(
         _copy(name, by_name) if model.kind == "copy" else _model(name, model, assets, context)
         for name, model in entry.models.items()
     ]
+    named = [replace(m, freshness=_freshness(entry.models[m.name].freshness, entry.freshness)) for m in named]
     implied = [_copy(t.name, by_name) for t in tables if t.name not in used and t.name not in entry.models]
     return (*implied, *named)
 
@@ -199,7 +217,7 @@ def _copy(name: str, tables: Mapping[str, Table]) -> Model:
         raise UsageError(f"{PIPELINE}: models.{name}: a copy model has the name of its table")
     table = tables[name]
     columns = tuple(GoldColumn(c.name, c.redshift) for c in table.columns)
-    return Model(name, "copy", table.key, None, (Input(name, None),), columns)
+    return Model(name, "copy", table.key, None, (Input(name, None),), columns, freshness=table.freshness)
 
 
 def _model(name: str, entry: ModelEntry, assets: Assets, context: dict[str, Any]) -> Model:

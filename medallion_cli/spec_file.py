@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from medallion_cli import durations
 from medallion_cli.errors import UsageError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
@@ -74,11 +75,25 @@ class ExpectationEntry(Entry):
     on_fail: Literal["warn", "drop", "quarantine", "fail"] = "warn"
 
 
+class FreshnessEntry(Entry):
+    """How far data may be behind the source: `30 min`, `6 h`; None: as the pipeline says."""
+
+    warn_after: float | None = None  # seconds
+    error_after: float | None = None
+
+    @field_validator("warn_after", "error_after", mode="before")
+    @classmethod
+    def length(cls, value: object) -> float | None:
+        """Seconds of a length of time."""
+        return None if value is None else durations.seconds(str(value))
+
+
 class TableEntry(Entry):
     """A source table; columns come from the DDL. `personal` are those that tell of a person."""
 
     key: list[Name] = []
     personal: list[Name] = []
+    freshness: FreshnessEntry = FreshnessEntry()
     clean: dict[Name, list[Literal["trim", "lower", "upper", "null_if_empty"]]] = {}
     expectations: dict[Name, ExpectationEntry] = {}
 
@@ -101,6 +116,7 @@ class ModelEntry(Entry):
     inputs: dict[Name, str] = {}
     lookups: dict[Name, LookupEntry] = {}
     personal: list[Name] = []
+    freshness: FreshnessEntry = FreshnessEntry()
 
     @model_validator(mode="after")
     def complete(self) -> Self:
@@ -122,6 +138,7 @@ class PipelineFile(Entry):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,19}$")]
     source: SourceEntry
     business: BusinessEntry = BusinessEntry()
+    freshness: FreshnessEntry = FreshnessEntry()
     tables: dict[Name, TableEntry] = Field(min_length=1)
     models: dict[Name, ModelEntry] = {}
 
