@@ -77,7 +77,7 @@ def settings_findings(settings: Any) -> Iterator[Finding]:
         if isinstance(given, dict) and given.get(key) != value:
             shown = str(value).lower() if isinstance(value, bool) else value
             yield Finding(
-                f"{WHERE} {section}.{key}", f"is {given.get(key)!r}: {why}", f"{key}: {shown}", "MED-DMS-003"
+                f"{WHERE} {section}.{key}", f"is {given.get(key)!r}: {why}", f"{key}: {shown}", "MED-DMS-007"
             )
     for key, value in SILENT.items():
         if at(settings, "ErrorBehavior", key) == value:
@@ -86,7 +86,7 @@ def settings_findings(settings: Any) -> Iterator[Finding]:
                 where,
                 f"{value} drops rows that DMS cannot apply, and silver never learns",
                 f"{key}: SUSPEND_TABLE",
-                "MED-DMS-003",
+                "MED-DMS-007",
             )
 
 

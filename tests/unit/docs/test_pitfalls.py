@@ -71,7 +71,7 @@ def test_a_table_without_a_key_is_refused(tmp_path: Path) -> None:
 def test_dmss_own_validation_is_refused() -> None:
     """17: it runs once a day and errs both ways."""
     found = list(settings_findings({"ValidationSettings": {"EnableValidation": True}}))
-    assert any(f.code == "MED-DMS-003" and "EnableValidation" in f.where for f in found)
+    assert any(f.code == "MED-DMS-007" and "EnableValidation" in f.where for f in found)
 
 
 def test_a_job_that_is_running_already_is_waited_for() -> None:
