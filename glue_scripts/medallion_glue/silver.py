@@ -45,6 +45,7 @@ class TableReport:
     last_change: str | None = None
     error: str | None = None
     layer: str = "silver"
+    newest_file: str | None = None  # of changes, in bronze when it was looked at
 
     def document(self) -> dict[str, Any]:
         """Its entry in the step file."""
@@ -90,7 +91,8 @@ class SilverTable:
 
     def _step(self, report: TableReport, generation: str, taken: Collection[str], first: bool) -> TableReport:
         done = {*taken, *self.erasures.emptied}
-        new = [key for key in files(self.bronze, generation, self.table) if key not in done]
+        there = files(self.bronze, generation, self.table)
+        new = [key for key in there if key not in done]
         read = self.append(new, generation if first else None)
         counts = self.bring()
         return replace(
@@ -101,6 +103,7 @@ class SilverTable:
             updated=report.updated + counts.updated,
             deleted=report.deleted + counts.deleted,
             quarantined=report.quarantined + counts.quarantined,
+            newest_file=max((key for key in there if "/LOAD" not in key), default=None),
         )
 
     def prepare(self) -> None:
