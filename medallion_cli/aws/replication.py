@@ -42,6 +42,7 @@ class Task:
     message: str
     started: bool  # whether it ever ran: the first start must be start-replication
     checkpoint: str = ""  # DMS's RecoveryCheckpoint: where in the binlog it goes on; lost with the task
+    stopped_at: datetime | None = None
 
     @property
     def binlog(self) -> str | None:
@@ -70,6 +71,7 @@ class Replication:
             message=found.get("LastFailureMessage", ""),
             started=found.get("ReplicationTaskStartDate") is not None,
             checkpoint=found.get("RecoveryCheckpoint", ""),
+            stopped_at=found.get("ReplicationTaskStats", {}).get("StopDate"),
         )
 
     def tables(self) -> list[TableStatistics]:

@@ -28,6 +28,13 @@ def folders(target: Target, bucket: str, prefix: str) -> list[str]:
     return [e["Prefix"][len(prefix) : -1] for page in pages for e in page.get("CommonPrefixes", [])]
 
 
+def first_after(target: Target, bucket: str, prefix: str, key: str) -> tuple[str, datetime] | None:
+    """The first object under a prefix whose key comes after `key`, and when it was written; None without one."""
+    page = target.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=key, MaxKeys=1)
+    found = page.get("Contents", [])
+    return (found[0]["Key"], found[0]["LastModified"]) if found else None
+
+
 def exists(target: Target, bucket: str, key: str) -> bool:
     """Whether the object is there."""
     try:

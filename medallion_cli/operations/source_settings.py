@@ -38,15 +38,20 @@ def check(target: Target, outputs: Mapping[str, str]) -> None:
 
 def faults(settings: Mapping[str, str | None]) -> Iterator[str]:
     """What is wrong with a server's settings, by name."""
-    for name, values in WANTED.items():
-        if name in settings and str(settings[name]).upper() not in values:
-            yield f"{name} is {settings[name]}, not {values[0]}"
-    hours = _retention(settings)
+    yield from wrong_values(settings)
+    hours = retention(settings)
     if hours is not None and hours < LEAST_HOURS:
         yield f"it is kept for {hours:g} hours, less than {LEAST_HOURS}"
 
 
-def _retention(settings: Mapping[str, str | None]) -> float | None:
+def wrong_values(settings: Mapping[str, str | None]) -> Iterator[str]:
+    """Variables with which capture does not work, by name."""
+    for name, values in WANTED.items():
+        if name in settings and str(settings[name]).upper() not in values:
+            yield f"{name} is {settings[name]}, not {values[0]}"
+
+
+def retention(settings: Mapping[str, str | None]) -> float | None:
     """Hours that the binlog is kept; None: until there is no room."""
     if RDS_RETENTION in settings:
         return float(settings[RDS_RETENTION] or 0)

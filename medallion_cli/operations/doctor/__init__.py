@@ -1,0 +1,1 @@
+"""What is wrong with an environment: coded findings, each with evidence, consequence and the command that mends it."""

@@ -1,0 +1,336 @@
+"""The catalogue: every code that `status`, `doctor` and `up` name, by room. docs/findings.md is made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medallion_cli.operations.doctor.rules import Finding, Rule, found
+
+ROOMS = {
+    "ENV": "The environment and this machine",
+    "SRC": "The source database",
+    "DMS": "Replication",
+    "RUN": "Runs and schedules",
+    "SIL": "Silver and data quality",
+    "GLD": "The warehouse and gold",
+    "UP": "Before an up on AWS",
+}
+AGAIN = "then the command that failed"
+
+_RULES = (
+    # The environment and this machine
+    Rule(
+        "MED-ENV-001",
+        "credentials are missing, expired or refused",
+        "Nothing of the environment can be seen or changed.",
+        "{remedy}",
+    ),
+    Rule(
+        "MED-ENV-002",
+        "this machine's clock differs from AWS's",
+        "AWS refuses requests signed more than five minutes apart; ages and freshness shown here are wrong.",
+        "sudo timedatectl set-ntp true",
+    ),
+    Rule(
+        "MED-ENV-003",
+        "a version that this release was not tried with",
+        "Behaviour of the tool, or of local engines, may differ from what was tested.",
+        "{remedy}",
+        severity="warning",
+    ),
+    Rule(
+        "MED-ENV-004",
+        "the disk is nearly full",
+        "Databases stop and wait, Spark fails, replication stands still until there is room.",
+        "df -h {folder}",
+        note="Free space on that disk; everything goes on by itself, or with the same command, once there is room.",
+    ),
+    Rule(
+        "MED-ENV-005",
+        "no Java that Spark can use",
+        "Jobs of silver and gold do not start.",
+        "pip install 'medallion[local]'",
+        note="The extra brings Java 17; JAVA_HOME, when set, has to lead to a Java of version 17.",
+    ),
+    Rule(
+        "MED-ENV-006",
+        "a port is taken by another program",
+        "The engine behind it does not answer under the address that everybody knows.",
+        "medallion local stop && medallion local start",
+        note="Engines get free ports when they start.",
+    ),
+    Rule(
+        "MED-ENV-007",
+        "a lock is held by somebody who has ended",
+        "Commands that change the environment wait, or are refused.",
+        "medallion unlock --yes",
+        severity="warning",
+        safe=True,
+    ),
+    Rule(
+        "MED-ENV-008",
+        "the environment is paused",
+        "Nothing moves: no replication, no runs.",
+        "medallion resume",
+    ),
+    Rule(
+        "MED-ENV-009",
+        "a stack is not as it should be",
+        "What it holds may be missing or half changed.",
+        "medallion up --yes",
+    ),
+    Rule(
+        "MED-ENV-010",
+        "the embedded AWS does not run",
+        "Nothing local works until it is started; state is kept.",
+        "medallion local start",
+        safe=True,
+    ),
+    Rule(
+        "MED-ENV-011",
+        "something is not as it was deployed",
+        "It was changed behind the tool's back; the next `up` may change it back.",
+        "medallion drift",
+        severity="warning",
+    ),
+    Rule(
+        "MED-ENV-012",
+        "a quota is nearly used up",
+        "The next resource, run or statement may be refused.",
+        "aws service-quotas list-service-quotas --service-code {service}",
+        severity="warning",
+    ),
+    Rule(
+        "MED-ENV-013",
+        "something could not be looked at",
+        "It may be in order, or not: nothing is known about it.",
+        "{remedy}",
+        severity="warning",
+    ),
+    Rule(
+        "MED-ENV-014",
+        "the environment is not up",
+        "There is nothing to look at.",
+        "medallion up --yes",
+    ),
+    # The source database
+    Rule(
+        "MED-SRC-001",
+        "the source database does not run",
+        "Nothing can be read from it; replication waits or fails.",
+        "medallion doctor --fix",
+        safe=True,
+        note="Starts the instance. AWS itself starts one that was stopped after seven days.",
+    ),
+    Rule(
+        "MED-SRC-002",
+        "the source database does not answer",
+        "Replication waits; seeding, runs and verification stop.",
+        "medallion logs source --since 1h",
+        note="Look at what the server says: connections, memory, locks, space.",
+    ),
+    Rule(
+        "MED-SRC-003",
+        "the source refuses the replication user",
+        "Replication can not start, or stops at its next connection.",
+        "medallion doctor --fix",
+        safe=True,
+        note="Writes user, password and grants anew, by the same operation as `medallion up`.",
+    ),
+    Rule(
+        "MED-SRC-004",
+        "the source has no room",
+        "Writers at the source wait or fail; so does everything behind them.",
+        "df -h",
+        note="On AWS: a larger DatabaseStorage in configs, then `medallion up`.",
+    ),
+    Rule(
+        "MED-SRC-005",
+        "the source's schema is not the one in the project",
+        "New columns are left out, dropped ones become null, retyped ones may be set aside: see the table's policy.",
+        "medallion validate",
+        severity="warning",
+        note="Bring the DDL of the source into the project, then `medallion up`.",
+    ),
+    # Replication
+    Rule(
+        "MED-DMS-003",
+        "the binlog is kept for too short a time",
+        "A stop of replication that lasts longer loses changes: everything has to be loaded again.",
+        "medallion doctor --fix",
+        safe=True,
+        note="Sets 72 hours, by the same operation as `medallion up`.",
+    ),
+    Rule(
+        "MED-DMS-030",
+        "replication is stopped",
+        "Changes stay at the source; they are lost if it lasts longer than the binlog is kept.",
+        "medallion replicate start",
+        safe=True,
+    ),
+    Rule(
+        "MED-DMS-031",
+        "replication has failed",
+        "Changes stay at the source; they are lost if it lasts longer than the binlog is kept.",
+        "medallion replicate start",
+        note="It goes on where it stopped. What it failed of: `medallion logs bronze`.",
+    ),
+    Rule(
+        "MED-DMS-032",
+        "the binlog that replication needs is gone",
+        "Changes between its last position and the oldest binlog are not in bronze and never will be.",
+        "medallion replicate reload --yes",
+        note="A new generation: every row is read again, and what was deleted meanwhile is deleted.",
+    ),
+    Rule(
+        "MED-DMS-033",
+        "the binlog does not hold whole rows",
+        "Changes are written without the values that replication needs: they are lost to it.",
+        "medallion pause && medallion resume && medallion replicate reload --yes",
+        note="A restart brings the values of the parameter group; the reload brings what was missed.",
+    ),
+    Rule(
+        "MED-DMS-034",
+        "a table can not be replicated",
+        "Its rows in silver and gold stand still.",
+        "medallion replicate reload --yes",
+    ),
+    Rule(
+        "MED-DMS-035",
+        "replication lags behind the source",
+        "Numbers are older than they should be, and the binlog has to be kept for longer.",
+        "medallion logs bronze --since 1h",
+        severity="warning",
+    ),
+    Rule(
+        "MED-DMS-036",
+        "replication has never been started",
+        "Bronze is empty.",
+        "medallion replicate start",
+        severity="warning",
+    ),
+    Rule(
+        "MED-DMS-037",
+        "the replication instance is not available",
+        "The task that runs on it stands still.",
+        "medallion resume",
+    ),
+    # Runs and schedules
+    Rule(
+        "MED-RUN-001",
+        "the last run failed",
+        "Silver or gold are older than they should be; what was committed is right, nothing is half.",
+        "medallion run",
+        note="Its cause first, then its log: `medallion logs --run ID`.",
+    ),
+    Rule(
+        "MED-RUN-002",
+        "the last run was cut off",
+        "Silver or gold are older than they should be; what was committed is right, nothing is half.",
+        "medallion run",
+    ),
+    Rule(
+        "MED-RUN-003",
+        "data is older than its error threshold",
+        "Who reads it sees the past.",
+        "medallion run",
+    ),
+    Rule(
+        "MED-RUN-004",
+        "data is older than its warning threshold",
+        "It becomes stale soon.",
+        "medallion run",
+        severity="warning",
+    ),
+    Rule(
+        "MED-RUN-005",
+        "a schedule is not as the tool left it",
+        "Runs do not start by themselves, or start when nobody wants them.",
+        "medallion resume --schedule",
+    ),
+    Rule(
+        "MED-RUN-006",
+        "a schedule is on and nothing ran",
+        "The scheduler can not start runs: numbers get old.",
+        "medallion run",
+    ),
+    # Silver and quality
+    Rule(
+        "MED-SIL-001",
+        "a table of silver failed",
+        "It stays as it was, and so do the models that read it; other tables went on.",
+        "medallion run --table {table}",
+        note="The cause first, then the log: `medallion logs silver`.",
+    ),
+    Rule(
+        "MED-SIL-002",
+        "rows break an expectation that fails the table",
+        "Silver keeps the last good state of the table; its models are as old.",
+        "medallion run --table {table}",
+        note="Mend the rows at the source, or the rule in configs/pipeline.yaml (then `medallion up`), and run again.",
+    ),
+    Rule(
+        "MED-SIL-003",
+        "rows are in quarantine",
+        "They count in no number of gold.",
+        "medallion quarantine list",
+        severity="warning",
+    ),
+    Rule(
+        "MED-SIL-004",
+        "a bronze file can not be read",
+        "Its changes are not in silver.",
+        "medallion replicate reload --yes",
+        note="A reload writes a new generation, which holds what the broken file held.",
+    ),
+    # The warehouse
+    Rule(
+        "MED-GLD-001",
+        "the warehouse does not answer",
+        "Nothing can be loaded or queried; dashboards are empty.",
+        "medallion logs gold --since 1h",
+    ),
+    Rule(
+        "MED-GLD-002",
+        "a COPY was refused",
+        "Gold is as it was before the run.",
+        "medallion up --yes && medallion run --full",
+        note="What is staged does not fit the staging table. `up` brings the tables of the project, a full run stages anew.",
+    ),
+    Rule(
+        "MED-GLD-003",
+        "a merge was refused because positions do not meet",
+        "Gold is as it was; what was staged last can not be put on top of it.",
+        "medallion run --full",
+    ),
+    Rule(
+        "MED-GLD-004",
+        "a statement waited for a lock, or was cut off",
+        "Gold is as it was before the run.",
+        "medallion run",
+        note="Somebody held a table of gold or staging: see who, with `medallion doctor --deep`.",
+    ),
+    Rule(
+        "MED-GLD-005",
+        "the warehouse may use no more today",
+        "Redshift stops taking queries until midnight UTC.",
+        "medallion status",
+        note="The limit is guards.warehouse_hours_a_day in configs.",
+    ),
+    # Before an up
+    Rule("MED-UP-00", "no credentials: the account is not seen", "Nothing of the account is known.", "aws configure"),
+    Rule("MED-UP-01", "account and credentials", "Nothing can be created.", "aws sts get-caller-identity"),
+    Rule("MED-UP-02", "region", "Services may be missing there, or the region is switched off.", "medallion plan"),
+    Rule("MED-UP-03", "names that are taken", "Stacks of these names can not be created.", "medallion plan"),
+    Rule("MED-UP-04", "quotas", "The account has no room for what would be created.", "medallion plan"),
+    Rule("MED-UP-05", "the account's DMS roles", "DMS can not make its network or its logs.", "medallion plan"),
+    Rule("MED-UP-06", "QuickSight subscription", "There is no dashboard in QuickSight.", "medallion plan"),
+    Rule("MED-UP-07", "classes and versions offered", "The region does not have what is configured.", "medallion plan"),
+    Rule("MED-UP-08", "this machine", "Other versions than those that were tried.", "pip install --upgrade medallion"),
+)  # fmt: skip
+CATALOGUE: dict[str, Rule] = {rule.code: rule for rule in _RULES}
+
+
+def finding(code: str, evidence: str, *, where: str = "", **fields: Any) -> Finding:
+    """A case of the rule `code`; KeyError for a code that the catalogue lacks."""
+    return found(CATALOGUE[code], evidence, where=where, **fields)

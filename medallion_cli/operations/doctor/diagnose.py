@@ -1,0 +1,105 @@
+"""The checks, in order, and what they find; one that can't look says so and stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from medallion_cli.errors import MedallionError
+from medallion_cli.events import Event, Finished, Started
+from medallion_cli.operations.doctor import environment, replication, runs, source, warehouse
+from medallion_cli.operations.doctor.catalogue import finding
+
+if TYPE_CHECKING:
+    from medallion_cli.operations.doctor.look import Look
+    from medallion_cli.operations.doctor.rules import Finding
+
+Check = Callable[["Look"], Iterator["Finding"]]
+CREDENTIALS = "credentials and clock"
+# What `status` asks as well: nothing that wakes the warehouse or asks the source.
+QUICK: dict[str, Check] = {
+    "pause": environment.pause,
+    "source database": source.database,
+    "replication": replication.task,
+    "replicated tables": replication.tables,
+    "replication instance": replication.instance,
+    "replication lag": replication.lag,
+    "last run": runs.last,
+    "freshness": runs.fresh,
+    "quarantine": runs.quarantined,
+    "schedules": runs.scheduled,
+    "warehouse": warehouse.workgroup,
+}
+CHECKS: dict[str, Check] = {
+    CREDENTIALS: environment.credentials,
+    "versions": environment.versions,
+    "stacks": environment.stacks,
+    "lock": environment.held,
+    "quotas": environment.quotas,
+    "source": source.answers,
+    "binary log": source.binlog,
+    **QUICK,
+    "drift": environment.drifted,
+    "statements": warehouse.statements,
+}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found, and which checks found nothing."""
+
+    env: str
+    findings: list[Finding]
+    passed: list[str]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong; a warning is not."""
+        return not any(one.severity == "error" for one in self.findings)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """One JSON document."""
+        found = [asdict(one) for one in self.findings]
+        return {"env": self.env, "healthy": self.healthy, "findings": found, "passed": self.passed}
+
+
+def diagnose(look: Look) -> Generator[Event, None, Diagnosis]:
+    """Runs every check; nothing more once AWS does not know who asks."""
+    findings: list[Finding] = []
+    passed: list[str] = []
+    for name, check in CHECKS.items():
+        yield Started(name)
+        found = seen(look, name, check)
+        findings += found
+        passed += [] if found else [name]
+        yield Finished(name, ", ".join(one.code for one in found))
+        if name == CREDENTIALS and any(one.code == "MED-ENV-001" for one in found):
+            break
+    return Diagnosis(look.settings.env, merged(findings), passed)
+
+
+def quick(look: Look) -> list[Finding]:
+    """What `status` shows."""
+    return merged([one for name, check in QUICK.items() for one in seen(look, name, check)])
+
+
+def seen(look: Look, name: str, check: Check) -> list[Finding]:
+    """What one check finds; MED-ENV-013 when it could not look."""
+    try:
+        return list(check(look))
+    except MedallionError as error:
+        hint = error.hint or "medallion status"
+        return [finding("MED-ENV-013", f"{name}: {error}", where=name, remedy=hint)]
+    except KeyError as error:  # an output of a stack that is missing
+        return [finding("MED-ENV-013", f"{name}: no stack gives {error}", where=name, remedy="medallion up")]
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first; the same matter once."""
+    unique: dict[tuple[str, str], Finding] = {}
+    for one in findings:
+        unique.setdefault((one.code, one.where), one)
+    order = {"error": 0, "warning": 1, "note": 2}
+    return sorted(unique.values(), key=lambda one: order[one.severity])

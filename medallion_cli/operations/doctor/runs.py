@@ -1,0 +1,105 @@
+"""Checks of runs: how the last one ended, whether data is fresh, whether schedules start anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from medallion_cli import durations
+from medallion_cli.operations import freshness
+from medallion_cli.operations.doctor.catalogue import finding
+from medallion_cli.operations.doctor.causes import code_of
+from medallion_cli.operations.run import explain
+
+if TYPE_CHECKING:
+    from medallion_cli.operations.doctor.look import Look
+    from medallion_cli.operations.doctor.rules import Finding
+
+MISSED = 3  # times of its rate that a schedule may start nothing
+SHOWN = 5  # names in one line
+
+
+def last(look: Look) -> Iterator[Finding]:
+    """How the newest run ended, by its cause."""
+    run = look.last
+    if run is None or run.status not in ("FAILED", "TIMED_OUT", "ABORTED"):
+        return
+    cause = explain(run, look.summary)
+    if run.status == "ABORTED":
+        yield finding("MED-RUN-002", f"{run.run_id} aborted: {cause}", where=run.run_id)
+        return
+    failed = [e for e in (look.summary.get("silver") or {}).get("tables", []) if e.get("state") == "failed"]
+    code = code_of(f"{run.error} {cause}")
+    if code is None:
+        return
+    table = failed[0]["table"] if failed else _named(look, cause)
+    if failed and code == "MED-RUN-001":
+        code = "MED-SIL-001"
+    yield finding(code, f"{run.run_id} failed: {cause}", where=run.run_id, table=table, folder=".")
+
+
+def _named(look: Look, cause: str) -> str:
+    names = [table.name for table in look.pipeline.tables]
+    return next((name for name in names if re.search(rf"\b{name}\b", cause)), names[0])
+
+
+def fresh(look: Look) -> Iterator[Finding]:
+    """Tables and models that are behind by more than they may be."""
+    if look.paused is not None:
+        return
+    judged: dict[str, list[tuple[float, str]]] = {"late": [], "stale": []}
+    for name, behind, state in states(look):
+        if state in judged:
+            judged[state].append((behind or 0.0, name))
+    for state, code in (("stale", "MED-RUN-003"), ("late", "MED-RUN-004")):
+        if names := sorted(judged[state], reverse=True):
+            listed = ", ".join(name for _, name in names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+            yield finding(code, f"{listed}: up to {durations.told(names[0][0])} behind", where="freshness")
+
+
+def states(look: Look) -> Iterator[tuple[str, float | None, freshness.State]]:
+    """Each table and model with the seconds it is behind, and how that is judged."""
+    for table in look.pipeline.tables:
+        behind = freshness.of_table(look.facts, table.name)
+        yield f"silver {table.name}", behind, freshness.judged(behind, table.freshness)
+    for model in look.pipeline.models:
+        behind = freshness.of_model(look.facts, model, look.pipeline)
+        yield f"gold {model.name}", behind, freshness.judged(behind, model.freshness)
+
+
+def scheduled(look: Look) -> Iterator[Finding]:
+    """A schedule that is on, and a state machine that it does not start."""
+    pipeline = next((s for s in look.schedules if s.name == look.outputs["PipelineScheduleName"]), None)
+    if pipeline is None or not pipeline.enabled or look.paused is not None:
+        return
+    every = _rate(pipeline.expression)
+    if every is None or look.last is None or look.last.status == "RUNNING":
+        return
+    since = look.now - look.last.started_at
+    if since > every * MISSED:
+        told = durations.told(since.total_seconds())
+        yield finding(
+            "MED-RUN-006", f"{pipeline.expression}, but the last run began {told} ago", where=pipeline.name
+        )
+
+
+def _rate(expression: str) -> timedelta | None:
+    """Of `rate(15 minutes)`; None of a cron expression."""
+    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
+    return timedelta(**{f"{found[2]}s": int(found[1])}) if found else None
+
+
+def quarantined(look: Look) -> Iterator[Finding]:
+    """Rows that expectations keep out of silver, as the newest runs counted them."""
+    counts = {name: quarantine_of(entry) for name, entry in look.history.tables.items()}
+    if kept := {name: count for name, count in counts.items() if count}:
+        told = ", ".join(f"{name} {count:,}" for name, count in sorted(kept.items()))
+        yield finding("MED-SIL-003", f"{told} rows", where="quarantine")
+
+
+def quarantine_of(entry: dict[str, object]) -> int:
+    """Rows of a table that are in quarantine: all of them where the step file says so, else the newest run's."""
+    found = entry.get("in_quarantine", entry.get("quarantined")) or 0
+    return int(str(found))
