@@ -25,7 +25,7 @@ PROCEDURES = (
     "SELECT n.nspname, p.proname FROM pg_proc p JOIN pg_namespace n ON p.pronamespace = n.oid "
     "WHERE n.nspname IN ('gold', 'etl')"
 )
-ROLES = "SELECT role_name FROM svv_roles"
+ROLES = "SELECT role_name FROM svv_roles UNION SELECT usename FROM pg_user"
 BESIDE = "__new"  # the name of a table that is made beside another
 _ALIASES = {
     "CHARACTER VARYING": "VARCHAR", "NVARCHAR": "VARCHAR", "TEXT": "VARCHAR", "BPCHAR": "CHAR", "CHARACTER": "CHAR",

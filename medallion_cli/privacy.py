@@ -6,13 +6,19 @@ A table's `personal:` columns are followed through the SELECTs of models; a mode
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import UsageError
-from medallion_cli.spec import Model, Pipeline
+
+if TYPE_CHECKING:
+    from medallion_cli.spec import Model, Pipeline
 
 ANALYST, PRIVILEGED = "medallion_analyst", "medallion_privileged"
 ROLES = (ANALYST, PRIVILEGED)
+READER = (
+    "medallion_reader"  # the user as whom `query` reads: nobody signs in as it, and it can change nothing
+)
+READABLE = ("gold", "masked", "staging", "etl")
 SCHEMA = "masked"
 MASK = "***"
 _SPANS = ("_from", "_to", "_deleted")  # what an scd2 SELECT sees beside the source's columns

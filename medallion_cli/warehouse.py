@@ -20,6 +20,8 @@ from medallion_cli.migrations import EMPTY, Deployed, Migration, migrations
 from medallion_cli.privacy import (
     ANALYST,
     PRIVILEGED,
+    READABLE,
+    READER,
     ROLES,
     SCHEMA,
     masked_view,
@@ -70,11 +72,17 @@ def update_statements(pipeline: Pipeline, assets: Assets, there: Deployed) -> li
     return _within_limits(
         [
             *(Statement(f"role {name}", f"CREATE ROLE {name}") for name in ROLES if name not in there.roles),
+            *_reader(there),
             *_views(pipeline, assets),
             *_migrations(pipeline, assets, there),
             *_procedures(pipeline, assets),
         ]
     )
+
+
+def _reader(there: Deployed) -> Iterator[Statement]:
+    if READER not in there.roles:
+        yield Statement(f"user {READER}", f"CREATE USER {READER} PASSWORD DISABLE")
 
 
 def due(pipeline: Pipeline, assets: Assets, there: Deployed) -> list[Migration]:
@@ -183,6 +191,8 @@ def _grants(assets: Assets, readable: Iterable[str], closed: Sequence[str]) -> s
         "grant_roles.sql",
         assets,
         masked=SCHEMA,
+        reader=READER,
+        readable=READABLE,
         roles=ROLES,
         analyst=ANALYST,
         privileged=PRIVILEGED,

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from medallion_cli.aws.warehouse_values import Column, Rows, from_cursor, from_field, texts
 from medallion_cli.errors import MedallionError
+from medallion_cli.privacy import READER
 
 Answer = TypeVar("Answer")
 
@@ -30,6 +31,9 @@ class Warehouse(Protocol):
 
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> Rows:
         """Runs one statement in a transaction of its own."""
+
+    def read(self, sql: str) -> Rows:
+        """Runs one statement as the reader (medallion_cli.privacy), who can change nothing."""
 
     def batch(self, sqls: Sequence[str]) -> None:
         """Runs 1 to 40 statements in one transaction."""
@@ -81,6 +85,17 @@ class DataApi:
         bound = {"Parameters": given} if given else {}
         return _retried(lambda: self._rows(self._finished("execute_statement", Sql=sql, **bound)))
 
+    def read(self, sql: str) -> Rows:
+        """One statement of a transaction that is the reader's."""
+        _check_sizes([sql])
+        become = f"SET LOCAL SESSION AUTHORIZATION '{READER}'"
+
+        def attempt() -> Rows:
+            described = self._finished("batch_execute_statement", Sqls=[become, sql])
+            return self._rows(described["SubStatements"][1])
+
+        return _retried(attempt)
+
     def batch(self, sqls: Sequence[str]) -> None:
         """Several statements in one transaction, awaited."""
         _check_sizes(sqls)
@@ -126,12 +141,19 @@ class DataApi:
 
 
 class Direct:
-    """Over a connection of redshift_connector, opened when needed; TLS unless the endpoint is on loopback."""
+    """Over a connection of redshift_connector, opened when needed; TLS unless the endpoint is on loopback.
 
-    def __init__(self, target: Target, workgroup: str, database: str, secret: str) -> None:
+    With `user`, each connection is that user's from its first statement on.
+    """
+
+    def __init__(
+        self, target: Target, workgroup: str, database: str, secret: str, user: str | None = None
+    ) -> None:
         self._target = target
+        self._user = user
         self._workgroup, self._database, self._secret = workgroup, database, secret
         self._connection: Any = None
+        self._reading: Direct | None = None
 
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> Rows:
         """One statement, committed as soon as it succeeds."""
@@ -139,13 +161,22 @@ class Direct:
         given = texts(params)
         return _retried(lambda: self._run([sql], given, autocommit=True))
 
+    def read(self, sql: str) -> Rows:
+        """One statement on a connection that is the reader's from its first one to its last."""
+        if self._reading is None:
+            self._reading = Direct(self._target, self._workgroup, self._database, self._secret, READER)
+        return self._reading.execute(sql)
+
     def batch(self, sqls: Sequence[str]) -> None:
         """Several statements, then one commit."""
         _check_sizes(sqls)
         _retried(lambda: self._run(sqls, {}, autocommit=False))
 
     def close(self) -> None:
-        """Closes the connection; what was not committed is rolled back."""
+        """Closes the connections; what was not committed is rolled back."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
         if self._connection is not None:
             with contextlib.suppress(Exception):
                 self._connection.close()
@@ -191,7 +222,10 @@ class Direct:
             )
             endpoint = workgroup["workgroup"]["endpoint"]
             found = self._target.client("secretsmanager").get_secret_value(SecretId=self._secret)
-            self._connection = _driver_connection(endpoint, self._database, json.loads(found["SecretString"]))
+            opened = _driver_connection(endpoint, self._database, json.loads(found["SecretString"]))
+            if self._user:
+                _become(opened, self._user)
+            self._connection = opened
         return self._connection
 
 
@@ -219,6 +253,20 @@ def _driver_connection(endpoint: dict[str, Any], database: str, secret: dict[str
         raise SqlFailed(
             f"no connection to {endpoint['address']}:{endpoint['port']} ({_driver_text(error)})"
         ) from None
+
+
+def _become(connection: Any, user: str) -> None:
+    """Makes a new connection another user's; MedallionError when the warehouse has no such user."""
+    import redshift_connector
+
+    try:
+        connection.autocommit = True
+        connection.cursor().execute(f"SET SESSION AUTHORIZATION '{user}'")
+    except redshift_connector.Error as error:
+        connection.close()
+        failed = _driver_failure(error)
+        failed.hint = "medallion up"  # an older one made the warehouse, without this user
+        raise failed from None
 
 
 def _check_sizes(sqls: Sequence[str]) -> None:

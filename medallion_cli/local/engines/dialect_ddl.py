@@ -254,7 +254,14 @@ def _grant(tokens: list[Token]) -> list[list[Token]]:
 
 
 def _set(tokens: list[Token]) -> list[list[Token]]:
-    """Settings that only Redshift has (query_group, wlm_…) are taken and do nothing."""
+    """Settings that only Redshift has (query_group, wlm_…) are taken and do nothing.
+
+    SET SESSION AUTHORIZATION is an administrator's there; here the administrator may take the role of a user it made.
+    """
+    keys = [token.key for token in tokens]
+    if keys[-3:-1] == ["SESSION", "AUTHORIZATION"]:
+        name = "NONE" if keys[-1] == "DEFAULT" else tokens[-1].text
+        return [words(f"SET{' LOCAL' if keys[1] == 'LOCAL' else ''} ROLE {name}")]
     name = next((token.key for token in tokens[1:] if token.key not in ("LOCAL", "SESSION")), "")
     known = name in _SETTINGS or name in ("TRANSACTION", "CHARACTERISTICS", "ROLE", "AUTHORIZATION")
     return [tokens if known else words(_NOTHING)]

@@ -13,5 +13,9 @@ BEGIN
 {%- for name in closed %}
   REVOKE ALL ON {{ name }} FROM ROLE {{ analyst }};
 {%- endfor %}
+{%- for schema in readable %}
+  GRANT USAGE ON SCHEMA {{ schema }} TO {{ reader }};
+  GRANT SELECT ON ALL TABLES IN SCHEMA {{ schema }} TO {{ reader }};
+{%- endfor %}
 END;
 $$
