@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -65,15 +66,45 @@ class Terminal:
 
         On a terminal that is too narrow texts are cut; a pipe gets all of them.
         """
+        if title:
+            self.out.print(Text(title, style="italic"), soft_wrap=True)
+        for line in self.table(columns, rows, grouped=grouped):
+            self.out.print(line, soft_wrap=True)
+
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, grouped: bool = True
+    ) -> list[Text]:
+        """The lines of a table, its head first."""
         values = [tuple(row) for row in rows]
         cells = [[_cell(value, grouped) for value in row] for row in values]
         natural = [max(map(cell_len, [name, *(c[k].plain for c in cells)])) for k, name in enumerate(columns)]
         numeric = [_numeric([row[k] for row in values]) for k in range(len(columns))]
         widths = _cut(natural, numeric, self.out.width) if self.out.is_terminal else natural
-        if title:
-            self.out.print(Text(title, style="italic"), soft_wrap=True)
-        for row in ([Text(name, style="bold") for name in columns], *cells):
-            self.out.print(_joined(row, widths, numeric), soft_wrap=True)
+        head = [Text(name, style="bold") for name in columns]
+        return [_joined(row, widths, numeric) for row in (head, *cells)]
+
+    def watch(self, frames: Iterable[Sequence[Text]]) -> None:
+        """Shows each frame in the place of the one before; as lines, and only when it changed, where nobody watches.
+
+        Ctrl-C ends it; the last frame stays.
+        """
+        last: Sequence[Text] = ()
+        try:
+            if not self.out.is_terminal:
+                for frame in frames:
+                    if [line.plain for line in frame] != [line.plain for line in last]:
+                        last = frame
+                        for line in frame:
+                            self.out.print(line, soft_wrap=True)
+                return
+            with Live(console=self.out, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+                for frame in frames:
+                    last = frame
+                    live.update(Group(*frame), refresh=True)
+        except KeyboardInterrupt:
+            if self.out.is_terminal:
+                for line in last:
+                    self.out.print(line, soft_wrap=True)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of result on stdout."""
@@ -301,6 +332,8 @@ def _cell(value: object, grouped: bool) -> Text:
             return Text(f"{value:,}" if grouped else str(value))
         case datetime():
             return Text(value.isoformat(sep=" ", timespec="seconds"))
+        case Text():
+            return value
         case _:
             return Text("".join(c if c.isprintable() else " " for c in str(value)))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
+
+ENDED = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,33 @@ class Execution:
         """How long it took (so far)."""
         end = self.stopped_at or datetime.now(self.started_at.tzinfo)
         return (end - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Brief:
+    """One execution as a list of them shows it."""
+
+    run_id: str
+    arn: str
+    status: str
+    started_at: datetime
+    stopped_at: datetime | None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took (so far)."""
+        end = self.stopped_at or datetime.now(self.started_at.tzinfo)
+        return (end - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Span:
+    """A state of an execution, from entering to leaving it; `ended` None while it is in it."""
+
+    state: str
+    began: datetime
+    ended: datetime | None
+    failed: bool = False
 
 
 class StateMachine:
@@ -61,6 +90,26 @@ class StateMachine:
         newest = max(found, key=lambda e: e["startDate"], default=None)
         return self.execution(newest["executionArn"]) if newest else None
 
+    def recent(self, limit: int = 100) -> list[Brief]:
+        """The newest executions, newest first."""
+        found = self.client.list_executions(stateMachineArn=self.arn, maxResults=limit)["executions"]
+        briefs = [
+            Brief(
+                run_id(e["name"], e["startDate"]),
+                e["executionArn"],
+                e["status"],
+                e["startDate"],
+                e.get("stopDate"),
+            )
+            for e in found
+        ]
+        return sorted(briefs, key=lambda brief: brief.started_at, reverse=True)
+
+    def spans(self, arn: str) -> list[Span]:
+        """The states of an execution in the order in which they were entered; those of a Map one by one."""
+        pages = self.client.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return _spans([event for page in pages for event in page["events"]])
+
     def entered(self, arn: str, after: int = 0) -> list[tuple[int, str]]:
         """(event id, state) of the states entered after event `after`, in order."""
         pages = self.client.get_paginator("get_execution_history").paginate(executionArn=arn)
@@ -74,6 +123,25 @@ class StateMachine:
     def stop(self, arn: str, cause: str) -> None:
         """Aborts an execution."""
         self.client.stop_execution(executionArn=arn, error="Medallion.Stopped", cause=cause)
+
+
+def _spans(events: list[dict[str, Any]]) -> list[Span]:
+    open_: dict[str, list[int]] = {}
+    found: list[Span] = []
+    for event in events:
+        at = event["timestamp"]
+        if "stateEnteredEventDetails" in event:
+            open_.setdefault(event["stateEnteredEventDetails"]["name"], []).append(len(found))
+            found.append(Span(event["stateEnteredEventDetails"]["name"], at, None))
+        elif "stateExitedEventDetails" in event:
+            waiting = open_.get(event["stateExitedEventDetails"]["name"])
+            if waiting:
+                place = waiting.pop(0)
+                found[place] = replace(found[place], ended=at)
+        elif event["type"] in ENDED:
+            failed = event["type"] != "ExecutionSucceeded"
+            found = [span if span.ended else replace(span, ended=at, failed=failed) for span in found]
+    return found
 
 
 def run_id(name: str, started: datetime) -> str:
