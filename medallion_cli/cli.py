@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from medallion_cli import __version__
-from medallion_cli.commands import data, keep, lifecycle, observe, policy, provision
+from medallion_cli.commands import ask, data, keep, lifecycle, observe, policy, provision
 from medallion_cli.commands import demo as demo_commands
 from medallion_cli.commands import local as local_commands
 from medallion_cli.commands.context import Invocation
@@ -56,16 +56,21 @@ def options(
     ] = False,
 ) -> None:
     """Options that every command takes (before or after its name)."""
-    if output not in ("table", "json"):
-        raise typer.BadParameter("table or json", param_hint="--output")
+    forms = ("table", "json", *FORMS.get(context.invoked_subcommand or "", ()))
+    if output not in forms:
+        raise typer.BadParameter(f"{', '.join(forms[:-1])} or {forms[-1]}", param_hint="--output")
     terminal = Terminal(output="json" if output == "json" else "table", quiet=quiet)
-    context.obj = Invocation(env, project, terminal, debug, {"region": region, "profile": profile})
+    context.obj = Invocation(env, project, terminal, debug, {"region": region, "profile": profile}, output)
 
+
+# What some commands write beside a table and JSON.
+FORMS = {"query": ("csv", "parquet"), "peek": ("csv",), "lineage": ("mermaid",)}
 
 provision.register(app)
 lifecycle.register(app)
 data.register(app)
 observe.register(app)
+ask.register(app)
 keep.register(app)
 policy.register(app)
 app.add_typer(local_commands.app, name="local")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -105,6 +106,27 @@ class Terminal:
             if self.out.is_terminal:
                 for line in last:
                     self.out.print(line, soft_wrap=True)
+
+    def paged(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """A table of ungrouped numbers; on a terminal that it does not fit, uncut and in a pager."""
+        from medallion_cli.pager import fits, page
+
+        if not self.out.is_terminal or fits(columns, rows, self.out.size):
+            self.rows(None, columns, rows, grouped=False)
+            return
+        buffer = io.StringIO()
+        whole = Terminal(self.output, self.quiet)
+        whole.out = Console(
+            file=buffer, force_terminal=True, width=100_000, highlight=False, no_color=self.out.no_color
+        )
+        whole.rows(None, columns, rows, grouped=False)
+        if not page(buffer.getvalue()):
+            self.rows(None, columns, rows, grouped=False)
+
+    def raw(self, content: bytes) -> None:
+        """Bytes on stdout: CSV, Parquet."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of result on stdout."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import UsageError
+from medallion_cli.lineage import origins
 
 if TYPE_CHECKING:
     from medallion_cli.spec import Model, Pipeline
@@ -21,7 +22,6 @@ READER = (
 READABLE = ("gold", "masked", "staging", "etl")
 SCHEMA = "masked"
 MASK = "***"
-_SPANS = ("_from", "_to", "_deleted")  # what an scd2 SELECT sees beside the source's columns
 
 Columns = dict[str, frozenset[str]]
 
@@ -113,37 +113,6 @@ def _model(
 def _lineage(
     model: Model, shapes: Mapping[str, list[str]], personal: Mapping[str, frozenset[str]], dialect: str
 ) -> frozenset[str]:
-    from sqlglot.lineage import lineage
-    from sqlglot.optimizer.qualify import qualify
-    from sqlglot.optimizer.scope import build_scope
-
-    schema = {name: dict.fromkeys([*columns, *_SPANS], "text") for name, columns in shapes.items()}
-    qualified = qualify(_bare(model.select or "", dialect), schema=schema, dialect=dialect)
-    scope = build_scope(qualified)
     known = {(table.lower(), column.lower()) for table, columns in personal.items() for column in columns}
-    told = set()
-    for column in model.columns:
-        node = lineage(column.name, qualified, schema, dialect=dialect, scope=scope)
-        if any(_origin(leaf) in known for leaf in node.walk()):
-            told.add(column.name)
-    return frozenset(told)
-
-
-def _bare(sql: str, dialect: str) -> Any:
-    """The parsed SELECT, its tables without their schemas."""
-    import sqlglot
-    from sqlglot import exp
-
-    parsed = sqlglot.parse_one(sql, read=dialect)
-    for table in parsed.find_all(exp.Table):
-        table.set("db", None)
-    return parsed
-
-
-def _origin(node: Any) -> tuple[str, str] | None:
-    """(table, column) of a node of lineage that is a table's own column."""
-    from sqlglot import exp
-
-    if not isinstance(node.expression, exp.Table):
-        return None
-    return node.expression.name.lower(), node.name.rpartition(".")[2].strip('"`').lower()
+    found = origins(model.select or "", [column.name for column in model.columns], shapes, dialect)
+    return frozenset(name for name, made_of in found.items() if made_of & known)

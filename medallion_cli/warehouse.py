@@ -88,7 +88,7 @@ def _reader(there: Deployed) -> Iterator[Statement]:
 def due(pipeline: Pipeline, assets: Assets, there: Deployed) -> list[Migration]:
     """The migrations between what a warehouse holds and what the project says."""
     merges = [_merge(model, pipeline, assets) for model in pipeline.models]
-    return migrations(merges, pipeline, _extra_tables(pipeline, assets), there)
+    return migrations(merges, pipeline, extra_tables(pipeline, assets), there)
 
 
 def _within_limits(statements: Iterable[Statement]) -> list[Statement]:
@@ -139,7 +139,7 @@ def _migrations(pipeline: Pipeline, assets: Assets, there: Deployed) -> Iterator
     for migration in found:
         sql = _rendered("migrate_model.sql", assets, m=migration, tool=__version__)
         yield Statement(f"procedure etl.migrate_{migration.model}", sql)
-    extra = [sql for statements in _extra_tables(pipeline, assets).values() for sql in statements]
+    extra = [sql for statements in extra_tables(pipeline, assets).values() for sql in statements]
     yield Statement("procedure etl.migrate", _rendered("migrate.sql", assets, migrations=found, extra=extra))
     yield Statement("migrations", "CALL etl.migrate()")
 
@@ -154,16 +154,21 @@ def _procedures(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
     yield Statement("procedure gold.merge_run", merge_run(pipeline, assets))
 
 
-def _extra_tables(pipeline: Pipeline, assets: Assets) -> dict[str, tuple[str, ...]]:
+def extra_tables(pipeline: Pipeline, assets: Assets) -> dict[str, tuple[str, ...]]:
     """Statements of the project's tables that are no models, such as dim_date, by name."""
     models = {model.name for model in pipeline.models}
     names = [name for name in assets.listing("sql/redshift/tables", "*.sql") if _stem(name) not in models]
     return {_stem(name): tuple(_file(name, pipeline, assets)) for name in names}
 
 
+def view_files(pipeline: Pipeline, assets: Assets) -> list[View]:
+    """The project's views, in the order in which they are made."""
+    return [_view(name, pipeline, assets) for name in assets.listing("sql/redshift/views", "*.sql")]
+
+
 def _views(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
     personal = personal_columns(pipeline)
-    files = [_view(name, pipeline, assets) for name in assets.listing("sql/redshift/views", "*.sql")]
+    files = view_files(pipeline, assets)
     masked = [_masked(model, personal[model.name]) for model in pipeline.models]
     views = [*files, *masked]
     yield Statement("procedure etl.drop_views", _rendered("drop_views.sql", assets))
@@ -174,7 +179,7 @@ def _views(pipeline: Pipeline, assets: Assets) -> Iterator[Statement]:
         "procedure etl.renew_views", _rendered("renew_views.sql", assets, views=views, shape=shape)
     )
     closed = personal_views({v.name: ";\n".join(v.statements) for v in files}, personal)
-    plain = [f"gold.{quoted(name)}" for name in _extra_tables(pipeline, assets)]
+    plain = [f"gold.{quoted(name)}" for name in extra_tables(pipeline, assets)]
     yield Statement("procedure etl.grant_roles", _grants(assets, plain + [v.name for v in files], closed))
 
 

@@ -32,6 +32,7 @@ class Invocation:
     terminal: Terminal
     debug: bool = False
     flags: dict[str, str | None] = field(default_factory=dict)
+    output: str = "table"  # as typed: table, json, or a form that the command alone has
 
     @cached_property
     def assets(self) -> Assets:
