@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds this group's commands."""
-    for command in (status, verify, query, dashboard):
+    for command in (status, verify, dashboard):
         app.command()(command)
 
 
@@ -95,22 +95,6 @@ def verify(context: typer.Context) -> None:
             str(e.get("table") or e.get("model")) for e in [*found.tables, *found.models] if not e["equal"]
         ]
         raise CheckFailed(f"not equal: {', '.join(names)}", hint=call.command("run") + ", then verify again")
-
-
-def query(
-    context: typer.Context,
-    sql: Annotated[str, typer.Argument(help="One SELECT.")],
-) -> None:
-    """Run SQL on gold and print the rows."""
-    call = invocation(context)
-    from medallion_cli.operations.query import query as ask
-
-    found = ask(warehouse(call), sql)
-    names = [column.name for column in found.columns]
-    if call.terminal.wants_json:
-        call.terminal.document([dict(zip(names, row, strict=True)) for row in found.rows])
-    else:
-        call.terminal.rows(None, names, found.rows, grouped=False)
 
 
 def dashboard(
