@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from medallion_cli import __version__
-from medallion_cli.commands import ask, data, keep, lifecycle, observe, policy, provision
+from medallion_cli.commands import ask, data, health, keep, lifecycle, make, observe, policy, provision
 from medallion_cli.commands import demo as demo_commands
 from medallion_cli.commands import local as local_commands
 from medallion_cli.commands.context import Invocation
@@ -66,9 +66,11 @@ def options(
 # What some commands write beside a table and JSON.
 FORMS = {"query": ("csv", "parquet"), "peek": ("csv",), "lineage": ("mermaid",)}
 
+make.register(app)
 provision.register(app)
 lifecycle.register(app)
 data.register(app)
+health.register(app)
 observe.register(app)
 ask.register(app)
 keep.register(app)

@@ -4,12 +4,47 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import AwsError, MedallionError
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One run of a Glue job; its log streams begin with its id."""
+
+    id: str
+    run_id: str  # of ours, for which it was started
+    state: str
+    error: str
+    started_at: datetime | None
+    seconds: float
+    dpu_seconds: float
+
+
+def job_runs(target: Target, job: str, limit: int = 50) -> list[JobRun]:
+    """The newest runs of a job, newest first."""
+    found = target.client("glue").get_job_runs(JobName=job, MaxResults=limit)["JobRuns"]
+    return [_job_run(one) for one in found]
+
+
+def _job_run(found: dict[str, Any]) -> JobRun:
+    seconds = float(found.get("ExecutionTime") or 0)
+    return JobRun(
+        id=found["Id"],
+        run_id=found.get("Arguments", {}).get("--run_id", ""),
+        state=found["JobRunState"],
+        error=found.get("ErrorMessage", ""),
+        started_at=found.get("StartedOn"),
+        seconds=seconds,
+        dpu_seconds=float(found.get("DPUSeconds") or seconds * float(found.get("MaxCapacity") or 0)),
+    )
+
 
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED")
 

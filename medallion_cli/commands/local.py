@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from medallion_cli.local.lifecycle import Endpoint
+    from medallion_cli.operations.doctor.rules import Finding
 
 app = typer.Typer(no_args_is_help=True, help="The embedded AWS on this machine: start, stop, status, reset.")
 INSTALL = "pip install 'medallion[local]'"
@@ -24,6 +25,31 @@ def reach(call: Invocation) -> Endpoint:
     lifecycle = _lifecycle()
     found: Endpoint = lifecycle.ensure(_state(call), region=call.settings.region, notify=call.terminal.say)
     return found
+
+
+# What of this machine keeps an environment from working → its code
+SYMPTOMS = {
+    "stopped": "MED-ENV-010",
+    "disk": "MED-ENV-004",
+    "java": "MED-ENV-005",
+    "port": "MED-ENV-006",
+    "version": "MED-ENV-003",
+}
+
+
+def seen(call: Invocation) -> list[Finding]:
+    """What is wrong with this machine, without starting anything; nothing of an environment on AWS."""
+    from medallion_cli.operations.doctor.catalogue import finding
+
+    if call.settings.target != "embedded":
+        return []
+    _lifecycle()
+    from medallion_cli.local.diagnosis import symptoms
+
+    return [
+        finding(SYMPTOMS[s.kind], s.text, where=s.kind, remedy=s.remedy, folder=s.remedy)
+        for s in symptoms(_state(call))
+    ]
 
 
 def exists(call: Invocation) -> bool:

@@ -14,63 +14,13 @@ from medallion_cli.commands.data import warehouse
 from medallion_cli.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
-    from medallion_cli.console import Terminal
     from medallion_cli.operations.dashboard import Answer
-    from medallion_cli.operations.status import Status
 
 
 def register(app: typer.Typer) -> None:
     """Adds this group's commands."""
-    for command in (status, verify, dashboard):
+    for command in (verify, dashboard):
         app.command()(command)
-
-
-def status(context: typer.Context) -> None:
-    """One screen: rows and freshness of every layer, replication, the last run. Exit 3 when unhealthy."""
-    call = invocation(context)
-    from medallion_cli.operations.status import status as look
-
-    found = look(call.target, call.outputs, call.pipeline, call.env)
-    if call.terminal.wants_json:
-        call.terminal.document(found.document)
-    else:
-        _show_status(call.terminal, found)
-    if not found.healthy:
-        raise CheckFailed("; ".join(found.findings), hint=call.command(found.remedy))
-
-
-def _show_status(terminal: Terminal, found: Status) -> None:
-    rows = [
-        (
-            layer["layer"],
-            t["table"],
-            t["rows"],
-            t["last_change"] and t["last_change"][:19].replace("T", " "),
-            _lag(t),
-            t["state"].replace("_", " "),
-        )
-        for layer in found.layers
-        for t in layer["tables"]
-    ]
-    terminal.rows(None, ("layer", "table", "rows", "last change", "age", "state"), rows)
-    run, replication = found.last_run, found.replication
-    terminal.line(f"\nreplication  {replication['status']}, generation {replication['generation']}")
-    terminal.line(f"last run     {_run_line(run)}" if run else "last run     none yet")
-    terminal.line("healthy" if found.healthy else "not healthy", "green" if found.healthy else "red")
-
-
-def _run_line(run: dict[str, Any]) -> str:
-    return f"{run['run_id']} {run['status'].lower()}, {run['seconds']} s"
-
-
-def _lag(entry: dict[str, object]) -> str | None:
-    seconds = entry["lag_seconds"]
-    if not isinstance(seconds, int):
-        return None
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def verify(context: typer.Context) -> None:

@@ -73,7 +73,7 @@ def ensure(
     _roomy(state)
     if (found := endpoint(state)) is not None:
         surroundings.record(state, cache_root())
-        if told := surroundings.another_program(_program(state)):
+        if told := surroundings.another_program(program(state)):
             notify(told)
         return found
     _end_leftovers(state)
@@ -100,7 +100,7 @@ def endpoint(state: Path) -> Endpoint | None:
     return Endpoint(facts["endpoint"], Credentials(facts["access_key"], facts["secret_key"]))
 
 
-def _program(state: Path) -> dict[str, str]:
+def program(state: Path) -> dict[str, str]:
     """What the daemon told of itself; nothing when it has just ended."""
     try:
         facts: dict[str, dict[str, str]] = json.loads((state / "daemon.json").read_text())

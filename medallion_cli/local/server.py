@@ -133,13 +133,14 @@ def _facts(state: Path) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     if not facts:
         facts = {"access_key": f"AKIA{secrets.token_hex(8).upper()}", "secret_key": secrets.token_urlsafe(30)}
-    if not _bindable(facts.get("port", 0)):
+    if not bindable(facts.get("port", 0)):
         facts["port"] = free_port()
     write_file(path, json.dumps(facts).encode())
     return facts
 
 
-def _bindable(port: int) -> bool:
+def bindable(port: int) -> bool:
+    """Whether a loopback port is free."""
     import socket
 
     with socket.socket() as probe:

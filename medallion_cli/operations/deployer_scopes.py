@@ -199,6 +199,7 @@ CONDITIONS: dict[str, tuple[str, dict[str, Any]]] = {
 # Actions that are allowed on everything, and why AWS can't narrow them (Service Authorization Reference).
 EVERYWHERE: tuple[tuple[str, str], ...] = (
     (r"cloudformation:\w+", "about detections and types, which are not a stack's"),
+    (r"cloudwatch:GetMetricStatistics", "CloudWatch has no resource level for metrics"),
     (r"s3:ListAllMyBuckets", "names what there is in the account"),
     (r"ec2:Describe\w+", "EC2's lists take no resource"),
     (r"dms:Describe\w+", "DMS's lists take no resource; the filter in a request is not IAM's"),

@@ -23,6 +23,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "ExecuteChangeSet",
         "UpdateTerminationProtection",
     ),
+    "cloudwatch": ("GetMetricStatistics",),
     "dms": (
         "DescribeAccountAttributes",
         "DescribeEndpoints",
@@ -32,6 +33,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "DescribeTableStatistics",
         "ModifyEndpoint",
         "ModifyReplicationInstance",
+        "ReloadTables",
         "StartReplicationTask",
         "StopReplicationTask",
     ),
@@ -42,6 +44,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "glue": (
         "GetJob",
         "GetJobRun",
+        "GetJobRuns",
         "StartJobRun",
         "UpdateJob",
     ),
@@ -53,7 +56,10 @@ CALLS: dict[str, tuple[str, ...]] = {
         "Invoke",
         "UpdateFunctionCode",
     ),
-    "logs": ("DescribeLogGroups",),
+    "logs": (
+        "DescribeLogGroups",
+        "FilterLogEvents",
+    ),
     "quicksight": ("DescribeAccountSubscription",),
     "rds": (
         "DeleteDBSnapshot",
@@ -106,6 +112,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         "DescribeExecution",
         "GetExecutionHistory",
         "ListExecutions",
+        "RedriveExecution",
         "StartExecution",
         "StopExecution",
     ),

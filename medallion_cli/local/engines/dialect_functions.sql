@@ -219,7 +219,8 @@ CREATE OR REPLACE VIEW pg_catalog.sys_load_history AS
         source_file_count, start_time, end_time, extract(epoch FROM end_time - start_time) * 1000000 AS duration
     FROM medallion_journal.loads;
 CREATE OR REPLACE VIEW pg_catalog.sys_load_error_detail AS
-    SELECT query_id, table_name, start_time, file_name, error_message
+    SELECT query_id, table_name, start_time, file_name, error_message, 0::bigint AS line_number,
+        coalesce(substring(error_message FROM $re$column:? [`'"]?(?:s3://\S+\.)?(\w+)$re$), '')::text AS column_name
     FROM medallion_journal.loads WHERE status = 'failed';
 CREATE OR REPLACE VIEW pg_catalog.svv_table_info AS
     SELECT current_database()::text AS database, n.nspname::text AS schema, c.oid AS table_id, c.relname::text AS "table",

@@ -153,6 +153,16 @@ class Dms(Endpoints):
             "ReplicationTaskArn": task["ReplicationTaskArn"]
         }
 
+    def latency(self, resource: str) -> float | None:
+        """Seconds that a running task (by the end of its ARN) is behind; None of one that stands still or can't ask."""
+        with self._lock:
+            known = [t for t in self._all("tasks") if t["ReplicationTaskArn"].endswith(f":{resource}")]
+            if not known or self._shape(known[0])["Status"] != "running":
+                return None
+            name = known[0]["ReplicationTaskIdentifier"]
+            definition = self._definition(known[0])
+        return self._tasks.latency(name, definition)
+
     def reload_tables(self, params: dict[str, Any]) -> dict[str, Any]:
         """Loads tables of a running task again, into the same folder."""
         with self._lock:

@@ -17,6 +17,7 @@ from medallion_cli.local.engines import processes
 from medallion_cli.local.protocol import ServiceError
 from medallion_cli.local.replication import checkpoint
 from medallion_cli.local.replication.faults import ReplicationFault
+from medallion_cli.local.replication.source import Source, current_position
 from medallion_cli.local.state import write_file
 
 if TYPE_CHECKING:
@@ -131,6 +132,31 @@ class TaskProcesses:
             return {}
         return found
 
+    def latency(self, name: str, definition: Definition) -> float | None:
+        """Seconds behind the source: 0 at the end of its binlog, by the last commit while it works its way there.
+
+        Between two batches what is on its way is at most an interval old. None when the source does not answer.
+        """
+        found = self.statistics(name)
+        if (position := found.get("position")) is None:
+            return None
+        try:
+            connection = _source(definition.secret).connect()
+        except ReplicationFault:
+            return None
+        try:
+            end = current_position(connection)
+        except ReplicationFault:
+            return None
+        finally:
+            connection._force_close()
+        if (position["file"], position["offset"]) >= (end.file, end.offset):
+            return 0.0
+        interval = float(definition.document["s3"].get("CdcMaxBatchInterval", 60))
+        if time.time() - (self.home(name) / "statistics.json").stat().st_mtime > 2 * interval:
+            return interval
+        return max(0.0, time.time() - found["committed"] / 1e6)
+
     def reload(self, name: str, tables: list[str]) -> None:
         """Marks tables for another full load; the replicator must be halted."""
         state = checkpoint.read_checkpoint(self.home(name))
@@ -200,6 +226,10 @@ class TaskProcesses:
                     self._spawn(name)
         except (ServiceError, ReplicationFault) as error:
             self._ended(name, "failed", str(error))
+
+
+def _source(secret: dict[str, Any]) -> Source:
+    return Source(secret["host"], int(secret["port"]), secret["username"], secret["password"])
 
 
 def _said(home: Path) -> tuple[str, str]:

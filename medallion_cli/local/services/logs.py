@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,10 @@ from medallion_cli.local.protocol import Service, ServiceError
 
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
+
+ENGINES = "/medallion/engines"  # a group that AWS has not: what the processes of this machine write
+# 2026-11-23T10:15:30Z, 2026-11-23 10:15:30,123, 26/11/23 10:15:30, [2026-11-23 …
+_TIME = re.compile(r"\[?(\d{4}-\d\d-\d\d|\d\d/\d\d/\d\d)[T ]+(\d{1,2}:\d\d:\d\d)[.,\d]*(Z| UTC|\+00:00)?")
 
 
 def create(runtime: Runtime) -> Service:
@@ -64,24 +70,54 @@ class Logs(Service):
 
     def get_log_events(self, params: dict[str, Any]) -> dict[str, Any]:
         """Lines of one stream; the token is the line to go on from."""
-        lines = _lines(self._folder(_group(params)) / f"{params['logStreamName'].replace('/', '_')}.log")
+        found = _events(self._file(_group(params), params["logStreamName"]))
         first = int((params.get("nextToken") or "f/0").rpartition("/")[2])
-        page = lines[first : first + params.get("limit", 10_000)]
+        page = found[first : first + params.get("limit", 10_000)]
         token = f"f/{first + len(page)}"
-        return {
-            "events": [{"message": line} for line in page],
-            "nextForwardToken": token,
-            "nextBackwardToken": "b/0",
-        }
+        events = [{"message": line, "timestamp": at} for at, line in page]
+        return {"events": events, "nextForwardToken": token, "nextBackwardToken": "b/0"}
 
     def filter_log_events(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Lines of all streams that hold the pattern's text."""
+        """Lines of all streams, or of those named, in a span of time, that hold the pattern's text; page by page."""
+        group = _group(params)
+        if group != ENGINES and group not in self._groups() and not self._folder(group).is_dir():
+            raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
         wanted = params.get("filterPattern", "").strip('"')
-        files = sorted(self._folder(_group(params)).glob("*.log"))
+        since, until = params.get("startTime", 0), params.get("endTime", 1 << 62)
         found = [
-            {"logStreamName": f.stem, "message": line} for f in files for line in _lines(f) if wanted in line
+            (at, stream, number, line)
+            for stream, path in self._streams(group, params)
+            for number, (at, line) in enumerate(_events(path))
+            if since <= at < until and wanted in line
         ]
-        return {"events": found[: params.get("limit", 10_000)]}
+        found.sort(key=lambda event: event[0])
+        first = int(params.get("nextToken") or 0)
+        page = found[first : first + params.get("limit", 10_000)]
+        more = {"nextToken": str(first + len(page))} if first + len(page) < len(found) else {}
+        shown = [
+            {"logStreamName": stream, "timestamp": at, "message": line, "eventId": f"{at:020d}{number:010d}"}
+            for at, stream, number, line in page
+        ]
+        return {"events": shown, **more}
+
+    def _streams(self, group: str, params: dict[str, Any]) -> list[tuple[str, Path]]:
+        """Name and file of the streams that a request is about."""
+        if group == ENGINES:
+            found = self._engines()
+        else:
+            found = [(path.stem, path) for path in sorted(self._folder(group).glob("*.log"))]
+        names = [name.replace("/", "_") for name in params.get("logStreamNames") or []]
+        prefix = params.get("logStreamNamePrefix", "")
+        return [(n, path) for n, path in found if n.startswith(prefix) and (not names or n in names)]
+
+    def _engines(self) -> list[tuple[str, Path]]:
+        """What this machine's processes write themselves: the daemon, and each engine."""
+        state = self.runtime.state
+        engines = sorted((state / "engines").glob("**/*.log")) if (state / "engines").is_dir() else []
+        return [("daemon", state / "logs" / "daemon.log"), *((path.stem, path) for path in engines)]
+
+    def _file(self, group: str, stream: str) -> Path:
+        return self._folder(group) / f"{stream.replace('/', '_')}.log"
 
     def _groups(self) -> dict[str, Any]:
         groups: dict[str, Any] = self.runtime.store.load("logs", {})
@@ -105,5 +141,33 @@ def _group(params: dict[str, Any]) -> str:
     return str(params.get("logGroupName") or params.get("logGroupIdentifier", ""))
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+def _events(path: Path) -> list[tuple[int, str]]:
+    """(milliseconds, line): a line's own time where it begins with one, else that of the line before it.
+
+    Lines before the first that tells a time have that of the file's last change, as far as it is known.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    changed = int(path.stat().st_mtime * 1000)
+    told = next((at for line in lines if (at := _told(line)) is not None), changed)
+    found = []
+    for line in lines:
+        told = _told(line) or told
+        found.append((told, line))
+    return found
+
+
+def _told(line: str) -> int | None:
+    """The time that a line begins with, in one of the ways of the engines; local time but where it says otherwise."""
+    match = _TIME.match(line)
+    if match is None:
+        return None
+    short = "/" in match[1]
+    text = match[1].replace("/", "-")
+    try:
+        moment = datetime.fromisoformat(f"{'20' if short else ''}{text}T{match[2].zfill(8)}")
+    except ValueError:
+        return None
+    zone = UTC if match[3] else None
+    return int((moment.replace(tzinfo=zone) if zone else moment.astimezone()).timestamp() * 1000)

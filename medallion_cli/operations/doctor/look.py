@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_cli.aws import schedules
 from medallion_cli.aws.database import Database
-from medallion_cli.aws.orchestration import Execution, StateMachine
+from medallion_cli.aws.orchestration import Brief, Execution, StateMachine
 from medallion_cli.aws.replication import LOADED, Replication, ReplicationInstance
 from medallion_cli.operations import freshness, paused, replicate
 from medallion_cli.operations.run import read_step
@@ -90,9 +90,14 @@ class Look:
         return StateMachine(self.target, self.outputs)
 
     @cached_property
+    def recent(self) -> list[Brief]:
+        """The newest runs, newest first."""
+        return self.machine.recent()
+
+    @cached_property
     def last(self) -> Execution | None:
         """The newest run."""
-        return self.machine.last()
+        return self.machine.execution(self.recent[0].arn) if self.recent else None
 
     @cached_property
     def summary(self) -> Document:

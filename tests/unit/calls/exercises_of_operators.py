@@ -154,3 +154,30 @@ def remains(world: World) -> None:
     prefix = str(world.settings.prefix)
     target = world.target(ListBuckets={"Buckets": [{"Name": f"{prefix}-bronze-0123456789ab"}]})
     assert {left.kind for left in leftovers.find(target, prefix)} >= {"bucket", "key"}
+
+
+@exercise
+def health(world: World) -> None:
+    from datetime import UTC, datetime
+
+    from medallion_cli.aws import jobs, logs, metrics, s3
+    from medallion_cli.aws.orchestration import StateMachine
+    from medallion_cli.operations.doctor.diagnose import diagnose
+    from medallion_cli.operations.doctor.look import Look
+
+    now = datetime.now(UTC)
+    page = {"events": [{"timestamp": 1, "message": "a"}], "nextToken": "more"}
+    target = world.target(FilterLogEvents=[page, {"events": []}], GetExecutionHistory={"events": []})
+    prefix = str(world.settings.prefix)
+    assert len([*logs.lines(target, f"/aws-glue/{prefix}/error", now, now, [f"jr_{'0' * 64}"])]) == 1
+    jobs.job_runs(target, world.outputs["BronzeToSilverJob"])
+    task = world.outputs["ReplicationTaskArn"].rpartition(":")[2]
+    metrics.replication_latency(target, f"{prefix}-replication", task)
+    s3.first_after(target, world.outputs["BronzeBucket"], "g0001/shop/orders/", "g0001/shop/orders/2026/")
+    machine = StateMachine(target, world.outputs)
+    machine.spans(machine.recent(1)[0].arn)
+    gone = ("ParameterNotFound", "none")
+    execution = {"input": "{}", "output": "{}", "status": "SUCCEEDED"}
+    stacks = ("ValidationError", "it does not exist")
+    looked = world.target(GetParameter=gone, DescribeStacks=stacks, DescribeExecution=execution)
+    drained(diagnose(Look(looked, world.outputs, world.settings, world.pipeline)))

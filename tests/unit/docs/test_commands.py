@@ -66,7 +66,10 @@ def fault(line: str) -> str | None:
     try:
         context = command.make_context("medallion", words, resilient_parsing=False)
         while hasattr(command, "commands"):
-            name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+            words = [*context._protected_args, *context.args]
+            if not words and command.invoke_without_command:
+                break
+            name, command, rest = command.resolve_command(context, words)
             context = command.make_context(name, rest, parent=context)
     except TyperException as error:
         said = str(error.format_message() or "incomplete")
