@@ -33,6 +33,7 @@ def main() -> None:
         "loaded",
         "generation",
         tables="all",
+        replay="none",
         catalog="glue_catalog",
     )
     started = datetime.now(UTC)

@@ -34,6 +34,7 @@ def main() -> None:
         "copy_role_arn",
         models="all",
         full="false",
+        since="{}",
         catalog="glue_catalog",
     )
     started = datetime.now(UTC)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
 
 ENDED = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
+
+NO = "NOT_REDRIVABLE"
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Execution:
     output: dict[str, Any]
     error: str
     cause: str
+    redrives: int = 0
+    refused: str = ""  # why it cannot be redriven; empty when it can
 
     @property
     def seconds(self) -> float:
@@ -120,6 +127,28 @@ class StateMachine:
             if event["id"] > after and "stateEnteredEventDetails" in event
         ]
 
+    def newest(self) -> Iterator[Execution]:
+        """The newest ones, newest first; no more than a page of them."""
+        found = self.client.list_executions(stateMachineArn=self.arn, maxResults=100)["executions"]
+        newest = sorted(found, key=lambda e: e["startDate"], reverse=True)
+        return (self.execution(e["executionArn"]) for e in newest)
+
+    def events(self, arn: str) -> list[tuple[int, str]]:
+        """(event id, kind) of the newest few events, newest first."""
+        found = self.client.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=10)
+        return [(event["id"], event["type"]) for event in found["events"]]
+
+    def redrive(self, arn: str) -> None:
+        """Goes on with an execution that failed, from the state in which it did; AwsError when it can't be."""
+        self.client.redrive_execution(executionArn=arn, clientToken=secrets.token_hex(16))
+
+    def named(self, name: str) -> Execution | None:
+        """The newest execution whose run has this id; None when there is none."""
+        pages = self.client.get_paginator("list_executions").paginate(stateMachineArn=self.arn)
+        found = (e for page in pages for e in page["executions"])
+        one = next((e for e in found if name in (e["name"], run_id(e["name"], e["startDate"]))), None)
+        return self.execution(one["executionArn"]) if one else None
+
     def stop(self, arn: str, cause: str) -> None:
         """Aborts an execution."""
         self.client.stop_execution(executionArn=arn, error="Medallion.Stopped", cause=cause)
@@ -152,6 +181,7 @@ def run_id(name: str, started: datetime) -> str:
 
 
 def _execution(found: dict[str, Any]) -> Execution:
+    error, cause = _failure(found.get("error", ""), found.get("cause", ""))
     return Execution(
         run_id=run_id(found["name"], found["startDate"]),
         arn=found["executionArn"],
@@ -160,6 +190,18 @@ def _execution(found: dict[str, Any]) -> Execution:
         stopped_at=found.get("stopDate"),
         input=json.loads(found.get("input") or "{}"),
         output=json.loads(found.get("output") or "{}"),
-        error=found.get("error", ""),
-        cause=found.get("cause", ""),
+        error=error,
+        cause=cause,
+        redrives=found.get("redriveCount", 0),
+        refused=found.get("redriveStatusReason", "") or NO if found.get("redriveStatus") == NO else "",
     )
+
+
+def _failure(error: str, cause: str) -> tuple[str, str]:
+    """What a run failed of: state_machine.yaml fails in an expression that tells it as JSON, among other words."""
+    found = re.search(r'\{"Error":.*\}', cause, re.DOTALL)
+    try:
+        told = json.loads(found[0]) if found and error == "States.QueryEvaluationError" else None
+    except ValueError:
+        told = None
+    return (str(told["Error"]), str(told.get("Cause", ""))) if told else (error, cause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,11 @@ class Replication:
     def start(self, how: str) -> None:
         """`start-replication` (only ever first), `resume-processing` or `reload-target`."""
         self.client.start_replication_task(ReplicationTaskArn=self.arn, StartReplicationTaskType=how)
+
+    def reload(self, tables: Sequence[tuple[str, str]]) -> None:
+        """Has the running task load (schema, table)s again, into the folder that it writes to."""
+        asked = [{"SchemaName": schema, "TableName": table} for schema, table in tables]
+        self.client.reload_tables(ReplicationTaskArn=self.arn, TablesToReload=asked)
 
     def stop(self) -> None:
         """Asks the task to stop; it goes through `stopping`."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medallion_cli.commands.context import Invocation, invocation
 from medallion_cli.errors import UsageError
 
+if TYPE_CHECKING:
+    from medallion_cli.operations.run import RunResult
+
 replicate_app = typer.Typer(no_args_is_help=True, help="Change data capture: start, stop, reload, status.")
 
 
 def register(app: typer.Typer) -> None:
     """Adds this group's commands."""
-    for command in (seed, run, merge):
+    for command in (seed, run, retry, merge):
         app.command()(command)
     app.add_typer(replicate_app, name="replicate")
 
@@ -60,6 +63,34 @@ def run(
 
     plan = runs.plan(call.pipeline, layer, table, full)
     result = call.terminal.follow(runs.run(call.target, call.outputs, call.settings, plan))
+    _show(call, result)
+
+
+def retry(
+    context: typer.Context,
+    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Default: the last run.")] = None,
+) -> None:
+    """Retry a run that failed: redriven under its own id, or where AWS allows that no more, started anew.
+
+    Nothing is done twice. A run that succeeded is left alone, one in flight is followed.
+
+    Examples: medallion retry · medallion retry run-20260101T020000Z-3f2a
+    """
+    call = invocation(context)
+    from medallion_cli.operations import retry as retries
+
+    found = call.terminal.follow(retries.retry(call.target, call.outputs, call.settings, run_id))
+    if found.result is not None and not call.terminal.wants_json:
+        _show(call, found.result)
+    elif call.terminal.wants_json:
+        call.terminal.document(found.document)
+    else:
+        again = call.command(f"replay --from {found.run_id}")
+        call.terminal.say(f"{found.run_id} succeeded: nothing to retry (to process it again: {again})", None)
+
+
+def _show(call: Invocation, result: RunResult) -> None:
+    """What a run moved, by layer and table."""
     if call.terminal.wants_json:
         call.terminal.document(result.document)
         return

@@ -90,17 +90,33 @@ def run(
         return RunResult(None, "SUCCEEDED", time.monotonic() - began, tables)
     machine = StateMachine(target, outputs)
     execution = yield from _start(machine, plan, settings)
-    execution = yield from _follow(machine, execution, settings)
+    return (yield from attend(target, outputs, settings, execution, began=began, tables=tables))
+
+
+def attend(
+    target: Target,
+    outputs: dict[str, str],
+    settings: Settings,
+    execution: Execution,
+    *,
+    began: float,
+    tables: list[dict[str, Any]],
+    seen: int = 0,
+) -> Generator[Event, None, RunResult]:
+    """Follows an execution from its event `seen` on, to its result; MedallionError when it ends badly."""
+    execution = yield from _follow(StateMachine(target, outputs), execution, settings, seen)
     summary = read_step(target, outputs, execution.run_id, "summary") or {}
-    tables += result_rows(summary)
     if execution.status != "SUCCEEDED":
         reason = explain(execution, summary)
         yield Failed(execution.run_id, execution.status)
-        raise MedallionError(f"{execution.run_id} {execution.status.lower()}: {reason}", hint="medallion run")
+        raise MedallionError(
+            f"{execution.run_id} {execution.status.lower()}: {reason}", hint="medallion retry"
+        )
     for entry in (read_step(target, outputs, execution.run_id, "silver_to_gold") or {}).get("models", []):
         if entry.get("note"):
             yield Noted(f"{entry['model']}: {entry['note']}")
-    return RunResult(execution.run_id, execution.status, time.monotonic() - began, tables)
+    moved = [*tables, *result_rows(summary)]
+    return RunResult(execution.run_id, execution.status, time.monotonic() - began, moved)
 
 
 def idle(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
@@ -152,15 +168,19 @@ def _start(machine: StateMachine, plan: RunPlan, settings: Settings) -> Generato
             return running
         yield Noted(f"waiting for {running.run_id}")
         yield from _follow(machine, running, settings)
-    run_id = f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    return machine.execution(machine.start(run_id, plan.input))
+    return machine.execution(machine.start(new_run_id(), plan.input))
+
+
+def new_run_id() -> str:
+    """An id that sorts by time."""
+    return f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 def _follow(
-    machine: StateMachine, execution: Execution, settings: Settings
+    machine: StateMachine, execution: Execution, settings: Settings, seen: int = 0
 ) -> Generator[Event, None, Execution]:
-    """Tells each phase as it is entered, until the execution ends."""
-    seen, current, told = 0, "", set[str]()
+    """Tells each phase as it is entered after the event `seen`, until the execution ends."""
+    current, told = "", set[str]()
     while True:
         execution = machine.execution(execution.arn)
         entered = machine.entered(execution.arn, seen)

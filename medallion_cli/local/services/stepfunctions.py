@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.local.protocol import Service, ServiceError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
 
 REDRIVABLE = ("FAILED", "ABORTED", "TIMED_OUT")
+REDRIVABLE_FOR = timedelta(days=14)
 SUMMARY = ("arn", "name", "machine", "status", "started", "stopped")
 
 
@@ -144,10 +145,8 @@ class StepFunctions(Service):
         """Goes on from the state that failed, with its input and variables."""
         with self.lock:
             execution = self._execution(params["executionArn"])
-            if execution["status"] not in REDRIVABLE or "resume" not in execution:
-                raise ServiceError(
-                    "ExecutionNotRedrivable", f"Execution {execution['name']} is {execution['status']}"
-                )
+            if reason := _not_redrivable(execution):
+                raise ServiceError("ExecutionNotRedrivable", reason)
             execution.update(status="RUNNING", stopped=None, redrives=execution["redrives"] + 1)
             execution.pop("error", None)
             execution.pop("cause", None)
@@ -178,8 +177,10 @@ class StepFunctions(Service):
             "name": execution["name"], "status": status, "input": execution["input"],
             "startDate": datetime.fromisoformat(execution["started"]),
             "redriveCount": execution["redrives"],
-            "redriveStatus": "REDRIVABLE" if status in REDRIVABLE else "NOT_REDRIVABLE",
+            "redriveStatus": "REDRIVABLE",
         }  # fmt: skip
+        if reason := _not_redrivable(execution):
+            shown |= {"redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": reason}
         if execution["stopped"]:
             shown["stopDate"] = datetime.fromisoformat(execution["stopped"])
         return shown | {
@@ -309,6 +310,15 @@ class StepFunctions(Service):
             raise ServiceError("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
         found: dict[str, Any] = machines[arn]
         return found
+
+
+def _not_redrivable(execution: dict[str, Any]) -> str | None:
+    """DescribeExecution's redriveStatusReason; None when it can be redriven."""
+    if execution["status"] not in REDRIVABLE:
+        return f"Execution is {execution['status']} and cannot be redriven"
+    if datetime.now(UTC) - datetime.fromisoformat(execution["stopped"]) > REDRIVABLE_FOR:
+        return "Execution redrivable period exceeded"
+    return None if "resume" in execution else "Execution was started before the launch of RedriveExecution"
 
 
 def _check(text: str) -> None:

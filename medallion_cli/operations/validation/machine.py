@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 WHERE = "infra_templates/state_machine.yaml"
 TYPE = "AWS::StepFunctions::StateMachine"
+REDRIVEN = (
+    "$states.context.Execution.RedriveCount"  # in a condition: met only once somebody has redriven the run
+)
 CATCHING = ("Task", "Map", "Parallel")
 NUMBERS = (
     "Seconds",
@@ -172,13 +175,13 @@ def inner_blocks(state: Document) -> list[tuple[str, Document]]:
     return found + [(f"Branches[{number}]", branch) for number, branch in enumerate(branches)]
 
 
-def transitions(state: Document) -> list[str]:
-    """Names of the states that may follow."""
+def transitions(state: Document, *, redriven: bool = True) -> list[str]:
+    """Names of the states that may follow; without `redriven` those that may in one attempt."""
     ways = [state, *listed(state, "Choices"), *listed(state, "Catch")]
     return [
         way[key]
         for way in ways
-        if isinstance(way, dict)
+        if isinstance(way, dict) and (redriven or REDRIVEN not in text(way, "Condition"))
         for key in ("Next", "Default")
         if isinstance(way.get(key), str)
     ]
@@ -210,14 +213,14 @@ def _level(block: Document, path: str, *, top: bool) -> Iterator[Finding]:
     yield from _loops(prefix, known)
 
 
-def reachable(known: dict[str, Document], start: list[str]) -> set[str]:
-    """Names that can be reached."""
+def reachable(known: dict[str, Document], start: list[str], *, redriven: bool = True) -> set[str]:
+    """Names that can be reached; without `redriven` in one attempt."""
     reached, queue = set[str](), list(start)
     while queue:
         name = queue.pop()
         if name not in reached and name in known:
             reached.add(name)
-            queue += transitions(known[name])
+            queue += transitions(known[name], redriven=redriven)
     return reached
 
 
@@ -264,7 +267,7 @@ def _caught(where: str, state: Document, known: dict[str, Document]) -> Iterator
     for catcher in catchers:
         if text(catcher, "Next") == text(state, "Next"):
             continue  # what may fail without harm
-        after = [known[name] for name in reachable(known, [text(catcher, "Next")])]
+        after = [known[name] for name in reachable(known, [text(catcher, "Next")], redriven=False)]
         if any(one.get("Type") == "Succeed" or one.get("End") is True for one in after):
             what = "a failure here can end in success"
             yield Finding(f"{where}.Catch", what, "lead to a state of type Fail", "MED-ASL-014")
@@ -274,7 +277,7 @@ def _loops(prefix: str, known: dict[str, Document]) -> Iterator[Finding]:
     """A cycle without a Wait fills the 25,000 events of a history, and polls as fast as it can."""
     going = {name: state for name, state in known.items() if state.get("Type") != "Wait"}
     for name, state in going.items():
-        if name in reachable(going, transitions(state)):
+        if name in reachable(going, transitions(state, redriven=False), redriven=False):
             yield Finding(
                 f"{prefix}.{name}", "is in a loop without a Wait", "wait before looking again", "MED-ASL-015"
             )

@@ -142,6 +142,10 @@ def machine(world: World) -> None:
     machine.running()
     machine.last()
     machine.entered(arn)
+    machine.events(arn)
+    machine.redrive(arn)
+    list(machine.newest())
+    machine.named(name)
     machine.stop(arn, "stopped by the operator")
 
 
@@ -157,6 +161,7 @@ def replication(world: World) -> None:
     found.write_generation("g0002")
     for how in ("start-replication", "resume-processing", "reload-target"):
         found.start(how)
+    found.reload([("shop", "orders")])
     found.stop()
 
 

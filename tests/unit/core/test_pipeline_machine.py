@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from medallion_cli.aws import orchestration
 from medallion_cli.local.protocol import ServiceError
 from medallion_cli.local.runtime import Credentials, Runtime
 from medallion_cli.local.services import stepfunctions
@@ -96,6 +97,11 @@ class Warehouse(Runtime):
 
 
 def run(state: Path, data: dict[str, Any], **change: Any) -> tuple[Warehouse, dict[str, Any]]:
+    warehouse, service, arn = begun(state, data, **change)
+    return warehouse, ended(service, arn)
+
+
+def begun(state: Path, data: dict[str, Any], **change: Any) -> tuple[Warehouse, Any, dict[str, str]]:
     values = {"PollSeconds": "0"}
     text = re.sub(
         r"\$\{(\w+)\}", lambda found: values.get(found[1], found[1]), TEMPLATE.read_text(encoding="utf-8")
@@ -109,12 +115,15 @@ def run(state: Path, data: dict[str, Any], **change: Any) -> tuple[Warehouse, di
     }
     machine = service.create_state_machine(made)["stateMachineArn"]
     started = {"stateMachineArn": machine, "name": "run-1", "input": json.dumps(data)}
-    arn = {"executionArn": service.start_execution(started)["executionArn"]}
+    return warehouse, service, {"executionArn": service.start_execution(started)["executionArn"]}
+
+
+def ended(service: Any, arn: dict[str, str]) -> dict[str, Any]:
     until = time.monotonic() + 20
     while (found := service.describe_execution(arn))["status"] == "RUNNING":
         assert time.monotonic() < until, service.get_execution_history(arn)["events"][-3:]
         time.sleep(0.02)
-    return warehouse, found
+    return dict(found)
 
 
 def arguments(warehouse: Warehouse, job: str) -> dict[str, str]:
@@ -183,6 +192,59 @@ def test_a_failed_job_is_told_with_its_cause(tmp_path: Path) -> None:
     assert found["status"] == "FAILED"
     assert "no such column" in warehouse.objects["summary"]["error"]["Cause"]
     assert "Publish" in {name for name, _ in warehouse.calls}
+
+
+def test_a_redriven_run_begins_anew_under_its_own_id(tmp_path: Path) -> None:
+    states = ["FAILED", "FAILED", "SUCCEEDED", "SUCCEEDED"]
+
+    def job(_: Any) -> dict[str, Any]:
+        return {"JobRun": {"JobRunState": states.pop(0), "ErrorMessage": "no space"}}
+
+    warehouse, service, arn = begun(tmp_path, {}, GetJobRun=job)
+    for number in (0, 1):
+        found = ended(service, arn)
+        assert (found["status"], found["redriveStatus"]) == ("FAILED", "REDRIVABLE")
+        told = orchestration._execution(found)
+        assert "no space" in told.cause
+        assert told.error == warehouse.objects["summary"]["error"]["Error"]
+        assert told.redrives == number
+        service.redrive_execution(arn)
+    found = ended(service, arn)
+    assert found["status"] == "SUCCEEDED", found
+    assert warehouse.objects["summary"]["run_id"] == "run-1"
+    assert warehouse.objects["summary"]["error"] is None
+    started = [p["Arguments"]["--run_id"] for name, p in warehouse.calls if name == "StartJobRun"]
+    assert started == ["run-1"] * 4
+
+
+def test_a_redriven_run_gives_way_to_one_that_began_after_it(tmp_path: Path) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    failed = {"JobRun": {"JobRunState": "FAILED", "ErrorMessage": "no space"}}
+    warehouse, service, arn = begun(tmp_path, {}, GetJobRun=failed)
+    ended(service, arn)
+    later = {"name": "run-2", "startDate": datetime.now(UTC) + timedelta(seconds=5)}
+    warehouse.change["ListExecutions"] = {"executions": [later]}
+    service.redrive_execution(arn)
+    assert ended(service, arn)["status"] == "FAILED"
+    assert warehouse.objects["summary"]["error"]["Error"] == "Medallion.AnotherRun"
+    assert [name for name, _ in warehouse.calls].count("StartJobRun") == 1
+
+
+def test_what_failed_long_ago_is_not_redriven(tmp_path: Path) -> None:
+    failed = {"JobRun": {"JobRunState": "FAILED"}}
+    _, service, arn = begun(tmp_path, {}, GetJobRun=failed)
+    ended(service, arn)
+    execution = service._load(arn["executionArn"])
+    execution["stopped"] = "2026-01-01T00:00:00+00:00"
+    service._save(execution)
+    found = service.describe_execution(arn)
+    assert (found["redriveStatus"], found["redriveStatusReason"]) == (
+        "NOT_REDRIVABLE",
+        "Execution redrivable period exceeded",
+    )
+    with pytest.raises(ServiceError, match="redrivable period exceeded"):
+        service.redrive_execution(arn)
 
 
 def test_stopped_replication_is_said_with_the_next_command(tmp_path: Path) -> None:
