@@ -23,8 +23,8 @@ MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "note": ("·", "di
 def status_lines(terminal: Terminal, found: Status) -> list[Text]:
     """One screen: layers, lag, what runs, engines, findings."""
     wide = not terminal.out.is_terminal or terminal.out.width >= WIDE
-    columns = ("layer", "table", "rows", "behind", "fresh", "state")
-    columns = (*columns, "quarantined", "last change", "age") if wide else columns
+    columns = ["layer", "table", "rows", "behind", "fresh", "state"]
+    columns += ["quarantined", "last change", "age"] if wide else []
     rows = [_table(layer["layer"], entry, wide) for layer in found.layers for entry in layer["tables"]]
     lines = terminal.table(columns, rows)
     lines += [Text(), *(_labelled(*pair) for pair in _facts(found))]

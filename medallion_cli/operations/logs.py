@@ -206,7 +206,11 @@ def _load_errors(target: Target, outputs: dict[str, str], settings: Settings, ru
             found = warehouse.execute(sql, {"since": since}).dicts()
     except MedallionError:
         return []
-    return [
-        f"{one['file_name']} line {one['line_number']}, column {one['column_name']}: {one['error_message']}".strip()
-        for one in found
-    ]
+    return [_load_error(one) for one in found]
+
+
+def _load_error(found: dict[str, Any]) -> str:
+    """`file line 3, column price: why`; a columnar file has no lines."""
+    at = f" line {found['line_number']}" if found["line_number"] else ""
+    column = f", column {found['column_name']}" if found["column_name"] else ""
+    return " ".join(f"{found['file_name']}{at}{column}: {found['error_message']}".split())

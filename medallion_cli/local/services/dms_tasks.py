@@ -140,6 +140,7 @@ class TaskProcesses:
         found = self.statistics(name)
         if (position := found.get("position")) is None:
             return None
+        connection: Any
         try:
             connection = _source(definition.secret).connect()
         except ReplicationFault:
@@ -155,7 +156,7 @@ class TaskProcesses:
         interval = float(definition.document["s3"].get("CdcMaxBatchInterval", 60))
         if time.time() - (self.home(name) / "statistics.json").stat().st_mtime > 2 * interval:
             return interval
-        return max(0.0, time.time() - found["committed"] / 1e6)
+        return max(0.0, time.time() - float(found["committed"]) / 1e6)
 
     def reload(self, name: str, tables: list[str]) -> None:
         """Marks tables for another full load; the replicator must be halted."""

@@ -59,7 +59,8 @@ def _room(room: str, title: str) -> Iterator[str]:
         if rule.code.split("-")[1] == room:
             safe = " *(safe)*" if rule.safe else ""
             note = f" {rule.note}" if rule.note else ""
-            yield f"| `{rule.code}` | {rule.title} | {rule.consequence} | `{shown(rule).remedy}`{safe}{note} |"
+            remedy = f"`{shown(rule).remedy}`" if "{remedy}" not in rule.remedy else FILLED["remedy"]
+            yield f"| `{rule.code}` | {rule.title} | {rule.consequence} | {remedy}{safe}{note} |"
     yield ""
 
 

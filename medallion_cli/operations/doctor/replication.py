@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from medallion_cli.operations.doctor.rules import Finding
 
 LATE_SECONDS = 900.0
-PURGED = re.compile(r"purged|1236|could not find first log file|binlog truncated", re.IGNORECASE)
+PURGED = re.compile(
+    r"purged|\b1236\b|position is not available|could not find first log file|binlog truncated", re.IGNORECASE
+)
 BROKEN = ("Table error", "Table cancelled", "Table does not exist")
 
 
