@@ -27,6 +27,11 @@ class Assets:
         shipped = _shipped()
         return cls((chosen.resolve(), shipped) if chosen and chosen.resolve() != shipped else (shipped,))
 
+    @classmethod
+    def find_shipped(cls) -> Assets:
+        """What comes with the tool alone."""
+        return cls((_shipped(),))
+
     @property
     def project(self) -> Path:
         """The folder that owns the pipeline."""

@@ -56,6 +56,9 @@ class Settings(Entry):
     embedded: EmbeddedSizes = EmbeddedSizes()
     # CloudFormation parameters by name, for every template that declares them
     parameters: dict[str, str] = Field(default_factory=dict)
+    copy_from: str | None = (
+        None  # mysql://user@host/database: the environment's own source gets its rows once
+    )
     tags: dict[str, str] = Field(default_factory=dict)
 
 

@@ -46,7 +46,8 @@ def check(project: Project, stacks: Collection[str] | None = None) -> Iterator[F
             yield finding
 
 
-def _findings(project: Project, stacks: Collection[str] | None) -> Iterator[Finding]:
+def specified(project: Project) -> Iterator[Finding]:
+    """Findings in what a project says of its tables, models and visuals: the quick rooms, without templates."""
     yield from pipeline_findings(project.pipeline)
     yield from script_findings(project.assets)
     yield from statement_findings(project.statements)
@@ -54,6 +55,10 @@ def _findings(project: Project, stacks: Collection[str] | None) -> Iterator[Find
     yield from model_findings(project.pipeline, project.views, project.tables)
     yield from copy_findings(project.files, project.staging, project.assets)
     yield from file_findings(project.dashboard, project.view_columns)
+
+
+def _findings(project: Project, stacks: Collection[str] | None) -> Iterator[Finding]:
+    yield from specified(project)
     environments = project.environments.values()
     on_aws = [e for e in environments if e.settings.target == "aws"] or list(environments)[:1]
     deployments = []
