@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medallion_cli.commands.context import Invocation, invocation
+from medallion_cli.commands.make import fill
 from medallion_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,12 +29,18 @@ def seed(
     changes: Annotated[
         int, typer.Option("--changes", min=0, help="Inserts, updates and deletes to make.")
     ] = 0,
+    from_mysql: Annotated[
+        str | None, typer.Option("--from-mysql", metavar="URL", help="Copy the rows of a MySQL, as `init` reads it.")
+    ] = None,
     seed_: Annotated[
         int | None, typer.Option("--seed", help="Makes it repeatable; an interrupted seed goes on.")
     ] = None,
 ) -> None:
-    """Fill the source with synthetic rows, or change what is there."""
+    """Fill the source with synthetic rows or with those of a database, or change what is there."""
     call = invocation(context)
+    if from_mysql:
+        fill(call, from_mysql)
+        return
     if not rows and not changes:
         raise UsageError("nothing to seed", hint=call.command("seed --rows 100000"))
     from medallion_cli.operations import paused

@@ -25,9 +25,9 @@ def demo(
     """Up, seed, run, verify, dashboard: from nothing to the five answers. The environment stays up."""
     call = invocation(context)
     provision.up(context, yes=True)
-    seed(context, rows=rows, changes=0, seed_=42)
+    seed(context, rows=rows, changes=0, from_mysql=None, seed_=42)
     run(context, layer=None, table=None, full=False)
-    seed(context, rows=0, changes=max(rows // 50, 100), seed_=43)
+    seed(context, rows=0, changes=max(rows // 50, 100), from_mysql=None, seed_=43)
     run(context, layer=None, table=None, full=False)
     observe.verify(context)
     observe.dashboard(context, html=None)

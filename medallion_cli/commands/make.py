@@ -101,6 +101,24 @@ def _tell(call: Invocation, made: Draft, folder: Path, files: list[str]) -> None
     call.terminal.say(f"{made.name} is made. Next: medallion --project {folder} up --yes", None)
 
 
+def fill(call: Invocation, url: str | None = None) -> bool:
+    """Copies the rows of `url`, or those that the settings name where that was not done yet; whether there are such."""
+    from medallion_cli.operations import copy_rows
+    from medallion_cli.operations.scaffold import existing
+
+    named = url or call.settings.copy_from
+    if named is None:
+        return False
+    if url or copy_rows.is_due(call.target, named):
+        address = existing.parse_url(named)
+        secret = existing.password(asking(call), address)
+        steps = copy_rows.copy_rows(call.target, call.outputs, call.pipeline, address, secret)
+        written = call.change("copy rows", steps)
+        if url and call.terminal.wants_json:
+            call.terminal.document({"version": 1, "rows": written})
+    return True
+
+
 def schema(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="pipeline|environment|dashboard", help="Which file.")],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from medallion_cli.commands.context import invocation
+from medallion_cli.commands.make import fill
 from medallion_cli.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def up(
     if call.settings.target == "aws":
         _agree(call, yes, replace_data, preflight)
     call.change("up", apply.deploy(call.target, *project, replace_data=replace_data))
-    call.terminal.say(f"{call.settings.prefix} is up. Next: {call.command('seed --rows 100000')}", None)
+    copied = fill(call)
+    follows = "run" if copied else "seed --rows 100000"
+    call.terminal.say(f"{call.settings.prefix} is up. Next: {call.command(follows)}", None)
 
 
 def _agree(call: Invocation, yes: bool, replace_data: bool, preflight: bool) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from medallion_cli.settings import Settings
     from medallion_cli.spec import Pipeline
 
-DONE = ("source", "warehouse", "replicating", MARK)  # the marks
+DONE = ("source", "warehouse", "replicating", "rows", MARK)  # the marks
 
 
 def bootstrap(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from medallion_cli.errors import MedallionError, UsageError
@@ -136,7 +136,7 @@ def connected(address: Address, secret: str) -> Iterator[pymysql.Connection[Any]
         connection = pymysql.connect(
             host=address.host, port=address.port, user=address.user, password=secret, database=address.database,
             unix_socket=address.socket, ssl_ca=address.ssl_ca, charset="utf8mb4", connect_timeout=10,
-            conv=dict(encoders), init_command="SET SESSION time_zone = '+00:00', sql_quote_show_create = 1",
+            conv=cast(Any, dict(encoders)), init_command="SET SESSION time_zone = '+00:00', sql_quote_show_create = 1",
         )  # fmt: skip
     except (pymysql.err.MySQLError, OSError, RuntimeError) as error:
         raise MedallionError(f"{address.url}: {error.args[-1]}", hint=_hint(error)) from None

@@ -156,7 +156,7 @@ def _pipeline(name: str, address: Address, found: Catalogue, reviewed: Sequence[
     ]
     return "\n".join(
         [
-            f"# Read from {found.database} at {address.host} ({found.server}). Search it for `review:`; nothing else is needed.",
+            f"# Read from {found.database} at {address.host} ({found.server}); search for `review:`; nothing else is needed.",
             f"name: {name}",
             "source:",
             f"  schema: {found.database}",
