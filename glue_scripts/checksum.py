@@ -16,6 +16,7 @@ from medallion_glue.lakehouse import Lakehouse, open_session
 from medallion_glue.models import GoldModel, Pin, looked_up, pin_tables
 from medallion_glue.newest import newest
 from medallion_glue.objects import put_json, read_text
+from medallion_glue.peeked import peeked
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -34,7 +35,9 @@ def main() -> None:
 
 
 def checksums(house: Lakehouse, pipeline: Pipeline, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The result document of a request document."""
+    """The result document of a request document; `peek` asks for rows instead."""
+    if "peek" in request:
+        return peeked(house, pipeline, request["peek"])
     check = Check(house, pipeline, pin_tables(house, pipeline))
     with ThreadPoolExecutor(PARALLEL) as pool:
         tables = pool.map(check.table, [entry for entry in request["tables"] if entry["table"] in check.pins])
