@@ -58,6 +58,13 @@ def read_text(target: Target, bucket: str, key: str) -> str | None:
     return body.decode()
 
 
+def read_bytes(target: Target, bucket: str, key: str) -> bytes:
+    """The object's content. AwsError when it is not there."""
+    found = target.client("s3").get_object(Bucket=bucket, Key=key)
+    body: bytes = translated(found["Body"].read, Asked("s3", "GetObject", target.settings))()
+    return body
+
+
 def put_text(target: Target, bucket: str, key: str, text: str) -> None:
     """Writes an object."""
     put_bytes(target, bucket, key, text.encode())

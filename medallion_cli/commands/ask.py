@@ -15,7 +15,7 @@ from medallion_cli.errors import UsageError
 
 def register(app: typer.Typer) -> None:
     """Adds this group's commands."""
-    for command in (query, lineage):
+    for command in (query, peek, lineage):
         app.command()(command)
 
 
@@ -42,6 +42,46 @@ def query(
         return
     text = sys.stdin.read() if sql is None or sql == "-" else sql
     tabular.show(call, ask(warehouse(call), text, write=write))
+
+
+def peek(
+    context: typer.Context,
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="source, bronze, silver, staging or gold.")],
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE", help="A table (silver also has T_changes); a model in staging and gold."
+        ),
+    ],
+    key: Annotated[
+        str | None, typer.Option("--key", "-k", help="Of one row: a value, or column=value,column=value.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=1000, help="Rows, the newest first.")
+    ] = 10,
+    show_personal: Annotated[
+        bool, typer.Option("--show-personal", help="Personal columns as they are, not masked.")
+    ] = False,
+) -> None:
+    """Rows of one layer as they are. Silver takes a Glue job: about a minute on AWS."""
+    call = invocation(context)
+    from medallion_cli.operations.peek import peek as look
+    from medallion_cli.operations.peek import question
+
+    asked = question(call.pipeline, layer, table, key, limit)
+    where = (call.target, call.outputs, call.settings, call.pipeline, warehouse(call))
+    found = call.terminal.follow(look(*where, asked, show_personal=show_personal))
+    match call.output:
+        case "json":
+            call.terminal.document(found.dicts())
+        case "csv":
+            call.terminal.raw(tabular.csv_text(found.columns, found.rows).encode())
+        case _ if found.rows:
+            call.terminal.paged(found.columns, found.rows)
+        case _:
+            call.terminal.say("no rows", None)
+    if found.masked:
+        call.terminal.say(f"masked: {', '.join(found.masked)} (--show-personal shows them)")
 
 
 def lineage(
