@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -77,11 +78,16 @@ def peek(
         case "csv":
             call.terminal.raw(tabular.csv_text(found.columns, found.rows).encode())
         case _ if found.rows:
-            call.terminal.paged(found.columns, found.rows)
+            call.terminal.paged(found.columns, [[_exact(value) for value in row] for row in found.rows])
         case _:
             call.terminal.say("no rows", None)
     if found.masked:
         call.terminal.say(f"masked: {', '.join(found.masked)} (--show-personal shows them)")
+
+
+def _exact(value: object) -> object:
+    """A moment with all its digits: other tables show seconds."""
+    return value.isoformat(sep=" ") if isinstance(value, datetime) else value
 
 
 def lineage(

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import MedallionError, UsageError
@@ -218,12 +217,5 @@ def _warehouse(warehouse: Warehouse, model: Model, asked: Question) -> Peeked:
     order = ", ".join(quoted(name) for name in model.key)
     relation = f"{asked.layer}.{quoted(model.name)}"
     found = warehouse.read(f"SELECT * FROM {relation}{where} ORDER BY {order} LIMIT {asked.limit}")
-    rows = tuple(tuple(_moment(value) for value in row) for row in found.rows)
+    rows = tuple(tuple(map(_plain, row)) for row in found.rows)
     return Peeked(tuple(column.name for column in found.columns), rows)
-
-
-def _moment(value: object) -> object:
-    """Moments with all their digits: a table shows seconds otherwise."""
-    if isinstance(value, datetime) and value.microsecond:
-        return value.isoformat(sep=" ")
-    return _plain(value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from medallion_cli.errors import UsageError
 from medallion_cli.operations.scaffold.existing import Existing
-from medallion_cli.operations.scaffold.rendering import create_table
+from medallion_cli.operations.scaffold.rendering import create_table, plain_type
 
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 _OURS = re.compile(
@@ -91,6 +91,8 @@ def _type_refusal(table: Existing) -> str | None:
         wide = re.match(r"(?i)decimal\((\d+)", column.type)
         if wide and int(wide[1]) > 38:
             return f"its column {column.name} is {column.type}: Redshift has 38 digits"
+    if reason := _mapping_refusal(tuple((c.name, plain_type(c.type), c.nullable) for c in table.columns)):
+        return reason
     try:
         parsed = parse_tables(create_table(table, ()), "mysql", table.name).get(table.name)
         if parsed is None or [name for name, _, _ in parsed.columns] != [c.name for c in table.columns]:
