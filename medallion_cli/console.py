@@ -132,6 +132,11 @@ class Terminal:
         """One line of result on stdout."""
         self.out.print(text, style=style, markup=False, soft_wrap=True)
 
+    def lines(self, texts: Iterable[Text]) -> None:
+        """Lines of result on stdout, none of them broken."""
+        for text in texts:
+            self.out.print(text, soft_wrap=True)
+
     def print(self, renderable: object) -> None:
         """Anything rich can draw, on stdout."""
         self.out.print(renderable)

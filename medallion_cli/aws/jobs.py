@@ -42,8 +42,16 @@ def _job_run(found: dict[str, Any]) -> JobRun:
         error=found.get("ErrorMessage", ""),
         started_at=found.get("StartedOn"),
         seconds=seconds,
-        dpu_seconds=float(found.get("DPUSeconds") or seconds * float(found.get("MaxCapacity") or 0)),
+        dpu_seconds=float(found.get("DPUSeconds") or seconds * _dpus(found)),
     )
+
+
+def _dpus(found: dict[str, Any]) -> float:
+    """Data processing units of a run: its workers', where it does not say."""
+    each = {"G.025X": 0.25, "G.1X": 1.0, "G.2X": 2.0, "G.4X": 4.0, "G.8X": 8.0}.get(
+        found.get("WorkerType", ""), 1.0
+    )
+    return float(found.get("MaxCapacity") or each * float(found.get("NumberOfWorkers") or 0))
 
 
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED")

@@ -61,8 +61,7 @@ def status(
     if call.terminal.wants_json:
         call.terminal.document(found.document)
     else:
-        for line in status_lines(call.terminal, _spelled_status(call, found)):
-            call.terminal.print(line)
+        call.terminal.lines(status_lines(call.terminal, _spelled_status(call, found)))
     if not found.healthy:
         first = found.errors[0]
         more = f" (and {len(found.errors) - 1} more)" if len(found.errors) > 1 else ""
@@ -156,8 +155,7 @@ def _outputs(call: Invocation) -> dict[str, str]:
 def _show_findings(call: Invocation, findings: list[Finding], passed: int) -> None:
     from medallion_cli.commands.screens import detailed
 
-    for line in detailed(findings):
-        call.terminal.print(line)
+    call.terminal.lines(detailed(findings))
     told = f"{passed} checks found nothing" if passed else "nothing else was looked at"
     call.terminal.line(told, "dim")
 
@@ -241,7 +239,8 @@ def _wanted(
         raise UsageError(f"--since: {error}", hint=call.command("logs --since 1h")) from None
     run = reading.of_run(*place, run_id) if run_id else reading.failed(*place) if where is None else None
     if run is None:
-        return reading.Query(groups, begins, grep=pattern), None
+        streams = reading.recent_streams(*place, where, begins)
+        return reading.Query(groups, begins, streams=streams, grep=pattern), None
     why = reading.cause(*place, call.settings, run)
     return reading.Query(groups, grep=pattern, **reading.window(*place, run, where)), why
 
@@ -325,5 +324,4 @@ def show(
     if call.terminal.wants_json:
         call.terminal.document(found.document)
         return
-    for line in run_lines(call.terminal, found):
-        call.terminal.print(line)
+    call.terminal.lines(run_lines(call.terminal, found))

@@ -117,11 +117,11 @@ def _state(call: Invocation) -> Path:
 
 
 def _lifecycle() -> ModuleType:
-    try:
-        import moto  # noqa: F401
-        import pyspark  # noqa: F401
-    except ImportError as error:
-        raise MedallionError(f"the local engines are not installed: no {error.name}", hint=INSTALL) from None
+    from importlib.util import find_spec
+
+    for name in ("moto", "pyspark"):  # looked for, not imported: that takes most of a second
+        if find_spec(name) is None:
+            raise MedallionError(f"the local engines are not installed: no {name}", hint=INSTALL)
     from medallion_cli.local import lifecycle
 
     return lifecycle

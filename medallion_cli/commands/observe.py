@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medallion_cli.commands.context import Invocation, invocation
 from medallion_cli.commands.data import warehouse
-from medallion_cli.errors import CheckFailed, UsageError
+from medallion_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from medallion_cli.operations.dashboard import Answer
@@ -19,32 +19,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds this group's commands."""
-    for command in (verify, dashboard):
-        app.command()(command)
-
-
-def verify(context: typer.Context) -> None:
-    """Compare source, silver and gold by checksums of every column. Exit 3 when something differs."""
-    call = invocation(context)
-    from medallion_cli.operations.verify import verify as compare
-
-    steps = compare(call.target, call.outputs, call.settings, call.pipeline, warehouse(call))
-    found = call.terminal.follow(steps)
-    if call.terminal.wants_json:
-        call.terminal.document(found.document)
-    else:
-        tables = [
-            ("table", t["table"], t["source"]["rows"], t["silver"]["rows"], t["equal"]) for t in found.tables
-        ]
-        models = [
-            ("model", m["model"], m["expected"]["rows"], m["gold"]["rows"], m["equal"]) for m in found.models
-        ]
-        call.terminal.rows(None, ("", "name", "expected rows", "rows", "equal"), [*tables, *models])
-    if not found.equal:
-        names = [
-            str(e.get("table") or e.get("model")) for e in [*found.tables, *found.models] if not e["equal"]
-        ]
-        raise CheckFailed(f"not equal: {', '.join(names)}", hint=call.command("run") + ", then verify again")
+    app.command()(dashboard)
 
 
 def dashboard(

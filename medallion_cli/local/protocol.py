@@ -128,7 +128,7 @@ def parse(service: str, request: Any) -> tuple[str, dict[str, Any]]:
     from moto.core.parse import PROTOCOL_PARSERS
 
     model = service_model(service)
-    protocol = str(model.protocol)
+    protocol = str(model.resolved_protocol)
     body = request.get_data()
     values: Any = {}
     url_params: dict[str, str] = {}
@@ -187,7 +187,7 @@ def serialise(
     model = service_model(service)
     if isinstance(result, ServiceError):
         return _error(model, result)
-    picked = get_serializer_class(service, str(model.protocol))
+    picked = get_serializer_class(service, str(model.resolved_protocol))
     serializer = picked(model.operation_model(operation), SerializationContext(uuid.uuid4().hex))
     response = serializer.serialize(result)
     return response["status_code"], dict(response["headers"]), response["body"]
@@ -209,11 +209,11 @@ def _error(model: Any, error: ServiceError) -> tuple[int, dict[str, str], str]:
     import json
     from xml.sax.saxutils import escape
 
-    if str(model.protocol) not in ("query", "ec2", "rest-xml"):
+    if str(model.resolved_protocol) not in ("query", "ec2", "rest-xml"):
         body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message})
-        kind = "application/x-amz-json-1.1" if model.protocol == "json" else "application/json"
+        kind = "application/x-amz-json-1.1" if model.resolved_protocol == "json" else "application/json"
         return error.status, {"Content-Type": kind, "x-amzn-ErrorType": error.code}, body
-    if model.protocol == "ec2":
+    if model.resolved_protocol == "ec2":
         inner = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
         xml = f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>{uuid.uuid4()}</RequestID></Response>"
         return error.status, {"Content-Type": "text/xml"}, xml

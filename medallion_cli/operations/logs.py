@@ -120,6 +120,16 @@ def window(target: Target, outputs: dict[str, str], run: Execution, where: str |
     return {"since": run.started_at - MARGIN, "until": until, "streams": tuple(job.id for job in jobs)}
 
 
+def recent_streams(
+    target: Target, outputs: dict[str, str], where: str | None, since: datetime
+) -> tuple[str, ...]:
+    """The streams of a layer's own jobs since a moment; () where a layer has the group to itself."""
+    names = JOBS.get(where or "", ())
+    found = [job for name in names for job in job_runs(target, outputs[name])]
+    young = [job.id for job in found if job.started_at is not None and job.started_at >= since - MARGIN]
+    return tuple(young or ["none"]) if names else ()
+
+
 def _jobs(target: Target, outputs: dict[str, str], run_id: str, where: str | None) -> list[JobRun]:
     names = JOBS.get(where or "", (*JOBS["silver"], *JOBS["gold"]))
     return [job for name in names for job in job_runs(target, outputs[name]) if job.run_id == run_id]

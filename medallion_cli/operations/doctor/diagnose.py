@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import MedallionError
-from medallion_cli.events import Event, Finished, Started
+from medallion_cli.events import Event, Finished, Progressed, Started
 from medallion_cli.operations.doctor import environment, replication, runs, source, warehouse
 from medallion_cli.operations.doctor.catalogue import finding
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medallion_cli.operations.doctor.rules import Finding
 
 Check = Callable[["Look"], Iterator["Finding"]]
+STEP = "looking"
 CREDENTIALS = "credentials and clock"
 # What `status` asks as well: nothing that wakes the warehouse or asks the source.
 QUICK: dict[str, Check] = {
@@ -69,14 +70,15 @@ def diagnose(look: Look) -> Generator[Event, None, Diagnosis]:
     """Runs every check; nothing more once AWS does not know who asks."""
     findings: list[Finding] = []
     passed: list[str] = []
-    for name, check in CHECKS.items():
-        yield Started(name)
+    yield Started(STEP)
+    for number, (name, check) in enumerate(CHECKS.items()):
+        yield Progressed(STEP, number, len(CHECKS), f"checks: {name}")
         found = seen(look, name, check)
         findings += found
         passed += [] if found else [name]
-        yield Finished(name, ", ".join(one.code for one in found))
         if name == CREDENTIALS and any(one.code == "MED-ENV-001" for one in found):
             break
+    yield Finished(STEP, f"{len(findings)} found")
     return Diagnosis(look.settings.env, merged(findings), passed)
 
 
