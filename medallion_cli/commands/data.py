@@ -30,7 +30,8 @@ def seed(
         int, typer.Option("--changes", min=0, help="Inserts, updates and deletes to make.")
     ] = 0,
     from_mysql: Annotated[
-        str | None, typer.Option("--from-mysql", metavar="URL", help="Copy the rows of a MySQL, as `init` reads it.")
+        str | None,
+        typer.Option("--from-mysql", metavar="URL", help="Copy the rows of a MySQL, as `init` reads it."),
     ] = None,
     seed_: Annotated[
         int | None, typer.Option("--seed", help="Makes it repeatable; an interrupted seed goes on.")
@@ -63,13 +64,16 @@ def run(
         str | None, typer.Option("--table", "-t", help="Only this table, and models that read it.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Evaluate gold models in full.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Start it and do not wait: see runs, logs.")
+    ] = False,
 ) -> None:
     """Bring bronze, silver and gold up to now. Ctrl-C detaches; the same command attaches again."""
     call = invocation(context)
     from medallion_cli.operations import run as runs
 
     plan = runs.plan(call.pipeline, layer, table, full)
-    result = call.terminal.follow(runs.run(call.target, call.outputs, call.settings, plan))
+    result = call.terminal.follow(runs.run(call.target, call.outputs, call.settings, plan, detach))
     _show(call, result)
 
 
@@ -100,6 +104,10 @@ def _show(call: Invocation, result: RunResult) -> None:
     """What a run moved, by layer and table."""
     if call.terminal.wants_json:
         call.terminal.document(result.document)
+        return
+    if result.status == "RUNNING":
+        call.terminal.line(str(result.run_id))
+        call.terminal.say(f"running; see {call.command(f'runs show {result.run_id}')}", None)
         return
     moved = [r for r in result.tables if r["read"] or r["inserted"] or r["updated"] or r["deleted"]]
     columns = ("layer", "table", "read", "inserted", "updated", "deleted", "quarantined")

@@ -14,6 +14,7 @@ from medallion_cli.aws.orchestration import Execution, StateMachine
 from medallion_cli.errors import MedallionError, UsageError
 from medallion_cli.events import Event, Failed, Finished, Noted, Started
 from medallion_cli.operations import replicate
+from medallion_cli.operations.progress import Progress
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
@@ -78,9 +79,12 @@ def plan(pipeline: Pipeline, layer: str | None, table: str | None, full: bool = 
 
 
 def run(
-    target: Target, outputs: dict[str, str], settings: Settings, plan: RunPlan
+    target: Target, outputs: dict[str, str], settings: Settings, plan: RunPlan, detach: bool = False
 ) -> Generator[Event, None, RunResult]:
-    """Runs the layers asked for; Ctrl-C leaves the state machine running, the same command attaches to it."""
+    """Runs the layers asked for; Ctrl-C leaves the state machine running, the same command attaches to it.
+
+    With `detach` nobody follows it: the result is a run in flight.
+    """
     began = time.monotonic()
     tables: list[dict[str, Any]] = []
     if "bronze" in plan.layers:
@@ -90,6 +94,8 @@ def run(
         return RunResult(None, "SUCCEEDED", time.monotonic() - began, tables)
     machine = StateMachine(target, outputs)
     execution = yield from _start(machine, plan, settings)
+    if detach:
+        return RunResult(execution.run_id, execution.status, time.monotonic() - began, tables)
     return (yield from attend(target, outputs, settings, execution, began=began, tables=tables))
 
 
@@ -104,7 +110,8 @@ def attend(
     seen: int = 0,
 ) -> Generator[Event, None, RunResult]:
     """Follows an execution from its event `seen` on, to its result; MedallionError when it ends badly."""
-    execution = yield from _follow(StateMachine(target, outputs), execution, settings, seen)
+    progress = Progress(target, outputs, settings, execution.run_id, tables)
+    execution = yield from _follow(StateMachine(target, outputs), execution, settings, seen, progress)
     summary = read_step(target, outputs, execution.run_id, "summary") or {}
     if execution.status != "SUCCEEDED":
         reason = explain(execution, summary)
@@ -177,7 +184,11 @@ def new_run_id() -> str:
 
 
 def _follow(
-    machine: StateMachine, execution: Execution, settings: Settings, seen: int = 0
+    machine: StateMachine,
+    execution: Execution,
+    settings: Settings,
+    seen: int = 0,
+    progress: Progress | None = None,
 ) -> Generator[Event, None, Execution]:
     """Tells each phase as it is entered after the event `seen`, until the execution ends."""
     current, told = "", set[str]()
@@ -198,6 +209,8 @@ def _follow(
                 ended = execution.status == "SUCCEEDED"
                 yield Finished(current) if ended else Failed(current, execution.error or execution.status)
             return execution
+        if progress is not None:
+            yield from progress.look(current)
         time.sleep(min(settings.poll_seconds, 5) / 2)
 
 
