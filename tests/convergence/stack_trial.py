@@ -1,0 +1,322 @@
+"""Trials of the whole stack: an environment of its own on a random project, commands as typed, processes killed.
+
+After a fault the operator looks (`doctor`), types the remedy of every finding as it stands, runs, verifies; then the harness
+compares gold with what it knows by itself, row for row and version for version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import shlex
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bronze_files import BronzeFiles
+from checks import Check
+from command_line import Medallion
+from engines import warehouse
+from expected import Expected, Load
+from random_project import choose, write
+from random_tables import child, loner, parent
+from source_model import Position, SourceModel
+from stack_faults import choose as choose_blow
+from stack_faults import full_disk
+from trial import Report
+
+NAME, SCHEMA = "trial-local", "trialdb"
+PATIENCE = 400.0  # seconds for one command
+HEALS = 4  # times that an operator follows what doctor says
+
+
+class Unhealed(Exception):
+    """What the tool said to do did not end in equal."""
+
+
+@dataclass
+class Server:
+    """The environment's MariaDB as SourceModel uses one."""
+
+    tool: Medallion
+
+    def create_database(self, name: str) -> None:
+        """`up` has made it."""
+
+    def connect(self) -> Any:
+        return self.tool.source(SCHEMA)
+
+
+class StackSource(SourceModel):
+    """The source of an environment: its tables were made by `up`."""
+
+    def connect(self) -> None:
+        self.connection = self.server.connect()
+        self.connection.autocommit(True)
+
+    def run(self, sql: str, values: Any = None) -> list[tuple[Any, ...]]:
+        """Tables are there already."""
+        return [] if sql.startswith("CREATE TABLE") else super().run(sql, values)
+
+
+@dataclass
+class Rows:
+    """Statements on the warehouse, rows as text."""
+
+    tool: Medallion
+
+    def run(self, sql: str) -> list[tuple[str | None, ...]]:
+        with warehouse(self.tool) as connection:
+            result = connection.execute(sql).pgresult
+            assert result is not None
+            cells = (
+                [result.get_value(row, i) for i in range(result.nfields)] for row in range(result.ntuples)
+            )
+            return [tuple(None if cell is None else cell.decode() for cell in row) for row in cells]
+
+
+@dataclass
+class Environment:
+    """A random project, up and running; trials follow each other in it."""
+
+    home: Path
+    seed: int
+    chance: random.Random = field(init=False)
+    loads: list[Load] = field(default_factory=list)
+    ends: dict[str, Position] = field(default_factory=dict)
+    snapshots: list[tuple[Position, dict[str, Any]]] = field(default_factory=list)
+    generation: int = 1
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        first = parent(self.chance)
+        self.shapes = [first, child(self.chance, first), loner(self.chance)]
+        self.project = choose(self.chance, SCHEMA, self.shapes)
+        write(self.project, self.home / "project")
+        self.tool = Medallion(self.home / "states", NAME, self.home / "project")
+
+    def up(self) -> None:
+        """Stands it up, with some rows loaded."""
+        from medallion_cli.assets import Assets
+        from medallion_cli.spec import load_pipeline
+
+        self.tool("up", "--yes")
+        self.source = StackSource(Server(self.tool), SCHEMA, self.chance, clock=_now())
+        self.source.create(self.shapes)
+        for _ in range(6):
+            self.source.transaction()
+        self.mark()
+        self.tool("replicate", "start")
+        self.remember()
+        from rooms import PRODUCT
+
+        self.pipeline = load_pipeline(Assets((self.home / "project", PRODUCT)))
+
+    def mark(self) -> None:
+        """The source's rows at this position."""
+        tables = self.source.tables.items()
+        rows = {name: {k: table.known(row) for k, row in table.rows.items()} for name, table in tables}
+        self.snapshots.append((self.source.position(), rows))
+
+    @property
+    def task(self) -> Path:
+        """The folder of the replication task."""
+        (found,) = (self.tool.state / "engines" / "dms").glob("*-cdc")
+        return found
+
+    def remember(self) -> None:
+        """What the newest generation has loaded, by the positions of its snapshots."""
+        state = json.loads((self.task / "checkpoint.json").read_text())
+        started = json.loads((self.task / "task.json").read_text())["started_at"]
+        moment = datetime.fromtimestamp(started / 1_000_000, UTC).replace(tzinfo=None)
+        for name in self.source.tables:
+            at = state["tables"][f"{SCHEMA}.{name}"]["snapshot"]
+            position = (at["file"], at["offset"])
+            rows = next(rows[name] for mark, rows in reversed(self.snapshots) if mark <= position)
+            self.loads.append(Load(f"g{self.generation:04d}", name, moment if rows else None, position, rows))
+
+    def reload(self) -> None:
+        """A new generation, by the command."""
+        self.tool("replicate", "stop")
+        found = json.loads((self.task / "checkpoint.json").read_text())["position"]
+        self.ends[f"g{self.generation:04d}"] = (found["file"], found["offset"])
+        self.mark()
+        self.tool("replicate", "reload")
+        self.generation += 1
+        self.source.truncated = False
+        self.remember()
+
+    def down(self) -> None:
+        """Ends and removes it."""
+        from medallion_cli.local import lifecycle
+
+        if self.tool.state.exists():
+            lifecycle.reset(self.tool.state)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+class StackTrial:
+    """One trial in an environment; `number` counts the trials, so that each kind of fault has its turn."""
+
+    def __init__(self, environment: Environment, seed: int, number: int) -> None:
+        self.environment = environment
+        self.tool = environment.tool
+        self.source = environment.source
+        self.number = number
+        self.chance = random.Random(seed)
+        self.source.chance = self.chance
+        self.report = Report(seed)
+
+    def run(self) -> Report:
+        """Plays the trial; problems are in the report."""
+        started, changes = time.monotonic(), len(self.source.changes)
+        try:
+            self._play()
+            self._heal()
+            self._compare()
+        except (Unhealed, AssertionError, subprocess.TimeoutExpired) as error:
+            self.report.problems.append(f"{type(error).__name__}: {error}")
+        self.report.seconds = time.monotonic() - started
+        self.report.changes = len(self.source.changes) - changes
+        return self.report
+
+    def _tell(self, what: str) -> None:
+        self.report.plot.append(what)
+
+    def _play(self) -> None:
+        """Changes, sometimes a definition or a reload; then a command, and a fault while it works."""
+        if self.chance.random() < 0.15:
+            self._tell("TRUNCATE")
+            self.source.truncate()
+            self.report.events["truncate"] += 1
+        elif self.chance.random() < 0.2:
+            kind = self.source.define()
+            self._tell(f"DDL: {kind}")
+            self.report.events[f"DDL: {kind}"] += 1
+        self._write(self.chance.randint(3, 12))
+        if self.source.truncated or self.chance.random() < 0.1:
+            self._tell("reload")
+            self.environment.reload()
+            self.report.events["reload"] += 1
+        self._disturb_bronze()
+        self._strike()
+        self._reconnect()
+        self._write(self.chance.randint(0, 4))
+
+    def _write(self, transactions: int) -> None:
+        for _ in range(transactions):
+            self.source.transaction()
+        self.report.events["transaction"] += transactions
+
+    def _disturb_bronze(self) -> None:
+        """Files twice, in another order, in two; what is late arrives before the next run of the operator."""
+        if self.chance.random() < 0.6:
+            return
+        root = self.tool.objects("bronze")
+        files = BronzeFiles(root, self.environment.home / "aside", SCHEMA, self.chance)
+        files.seen = set(files.keys())
+        files.disturb(self.report.faults)
+
+    def _strike(self) -> None:
+        """`medallion run`, and a fault at a random moment of it."""
+        blow = choose_blow(self.chance, self.number)
+        command = self.tool.start("run", stderr=subprocess.STDOUT)
+        time.sleep(self.chance.uniform(0.2, 6.0))
+        hit = blow.strike(self.tool, command)
+        self.report.faults[blow.name if hit else f"{blow.name}: too late"] += 1
+        said, _ = command.communicate(timeout=PATIENCE)
+        self._tell(f"{blow.name}{'' if hit else ' (too late)'}: run ended with {command.returncode}")
+        if "Traceback" in said:
+            raise Unhealed(f"after {blow.name} the command shows a traceback: {said[-400:]}")
+
+    def _reconnect(self) -> None:
+        """The harness's own connection may be among what was cut."""
+        with contextlib.suppress(Exception):
+            self.source.connection.close()
+        self._look()
+        self.source.connect()
+
+    # What an operator does
+
+    def _look(self) -> list[dict[str, Any]]:
+        """`doctor`: what it finds; it starts again what has died."""
+        out, err = self._typed("--output", "json", "doctor", codes=(0, 1, 3))
+        if not out.strip():
+            raise Unhealed(f"doctor has nothing to say but {err[-300:]}")
+        found: list[dict[str, Any]] = json.loads(out)["findings"]
+        for one in found:
+            self._tell(f"{one['code']} {one['severity']}: {one['evidence'][:90]} → {one['remedy']}")
+            self.report.events[f"finding {one['code']}"] += 1
+        return found
+
+    def _typed(self, *words: str, codes: tuple[int, ...]) -> tuple[str, str]:
+        process = self.tool.start(*words)
+        out, err = process.communicate(timeout=PATIENCE)
+        if process.returncode not in codes:
+            raise Unhealed(f"medallion {shlex.join(words)} ended with {process.returncode}: {err[-400:]}")
+        return out, err
+
+    def _heal(self) -> None:
+        """Types every remedy as it stands, until there is no finding that asks for one; then a run, and it has to be equal."""
+        for _ in range(HEALS):
+            errors = [one for one in self._look() if one["severity"] == "error"]
+            if not errors:
+                break
+            self._follow(errors[0])
+        else:
+            raise Unhealed(f"doctor still finds {errors[0]['code']} after {HEALS} remedies")
+        self._typed("run", codes=(0,))
+        self.report.runs += 1
+        out, err = self._typed("--output", "json", "verify", codes=(0, 3))
+        if not json.loads(out)["equal"]:
+            raise Unhealed(f"verify: {err[-300:]}")
+
+    def _follow(self, finding: dict[str, Any]) -> None:
+        """Types a remedy as it stands: `medallion run && medallion verify` is two commands."""
+        for line in finding["remedy"].split("&&"):
+            words = shlex.split(line)
+            if words[:1] != ["medallion"]:
+                raise Unhealed(f"{finding['code']}: nobody can type {line!r}")
+            self._tell(f"typed: {line.strip()}")
+            self._typed(
+                *[word for word in words[1:] if word not in ("--project", str(self.tool.project))],
+                codes=(0, 1, 3),
+            )
+        self.report.events["remedy typed"] += 1
+
+    def _compare(self) -> None:
+        environment = self.environment
+        check = Check(environment.project, environment.pipeline, Rows(self.tool), None, Path())
+        played = Expected(environment.project).play(environment.loads, self.source.changes, environment.ends)
+        self.report.problems += list(check.gold_problems(self.source, played))
+        self.report.compared += check.compared
+
+
+@contextlib.contextmanager
+def environment(folder: Path, seed: int) -> Iterator[Environment]:
+    """An environment that is up; removed at the end."""
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    found = Environment(folder, seed)
+    try:
+        found.up()
+        yield found
+    finally:
+        found.down()
+
+
+def counted(reports: list[Report]) -> Counter[str]:
+    """Faults over all trials."""
+    return sum((report.faults for report in reports), Counter[str]())
+
+
+__all__ = ["StackTrial", "counted", "environment", "full_disk"]
