@@ -146,10 +146,11 @@ class Terminal:
         if not self.quiet:
             self.err.print(text, style=style, markup=False, soft_wrap=True)
 
-    def error(self, error: MedallionError) -> None:
-        """At most two lines: what and where; the next command."""
+    def error(self, error: MedallionError, code: str | None = None) -> None:
+        """At most two lines: what and where, with the code of the finding that it is a case of; the next command."""
         message = " ".join(str(error).split())
-        self.err.print(Text.assemble(("error ", "bold red"), message), soft_wrap=True)
+        named = (f" ({code})", "dim") if code else ""
+        self.err.print(Text.assemble(("error ", "bold red"), message, named), soft_wrap=True)
         if error.hint:
             self.err.print(Text.assemble(("  try ", "dim"), " ".join(error.hint.split())), soft_wrap=True)
 

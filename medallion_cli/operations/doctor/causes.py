@@ -1,4 +1,4 @@
-"""What a failed run failed of, by its cause's own words."""
+"""Which code a failure has, by its own words: of a run's cause, and of an error that a command ends with."""
 
 from __future__ import annotations
 
@@ -24,3 +24,36 @@ def code_of(cause: str) -> str | None:
         if re.search(pattern, cause, re.IGNORECASE):
             return code
     return "MED-RUN-001"
+
+
+# What a command's error says → its code; a run's cause is looked at as above.
+ERRORS: tuple[tuple[str, str], ...] = (
+    (r"is paused since", "MED-ENV-008"),
+    (r"environment \S+ is not up", "MED-ENV-014"),
+    (r"no space left|disk full|Errcode: 28\b", "MED-ENV-004"),
+    (r"no Java|JAVA_HOME", "MED-ENV-005"),
+    (r"Could not connect to the endpoint URL|the embedded AWS (did not start|does not get ready)|"
+     r"EndpointConnectionError|ConnectionClosedError", "MED-ENV-010"),
+    (r"NoCredentials|ExpiredToken|InvalidClientTokenId|UnrecognizedClient|AuthFailure|SSOToken", "MED-ENV-001"),
+    (r"RequestTimeTooSkewed", "MED-ENV-002"),
+    (r"refuses the replication user|Access denied for user", "MED-SRC-003"),
+    (r"the source database \S+ (is|stays) (stopped|stopping|failed|storage-full|inaccessible)", "MED-SRC-001"),
+    (r"the source database .*does not answer|the source at .* refused the connection|full load stands still", "MED-SRC-002"),
+    (r"it is kept for .* hours, less than", "MED-DMS-003"),
+    (r"the source's binary log:", "MED-DMS-033"),
+    (r"purged|binlog position is not available|\b1236\b", "MED-DMS-032"),
+    (r"replication (is failed|failed)", "MED-DMS-031"),
+    (r"replication is (stopped|ready)", "MED-DMS-030"),
+    (r"full load of \S+: Table", "MED-DMS-034"),
+)  # fmt: skip
+
+
+def code_of_error(text: str) -> str | None:
+    """The code of what a command ended with; None of a message that has none, or names it itself."""
+    if "MED-" in text:
+        return None
+    if found := next((code for pattern, code in ERRORS if re.search(pattern, text, re.IGNORECASE)), None):
+        return found
+    if re.search(r"\brun-\d{8}T\d{6}Z-\w+ aborted", text):
+        return "MED-RUN-002"
+    return code_of(text) if re.search(r"\brun-\d{8}T\d{6}Z-\w+ (failed|timed_out)", text) else None
