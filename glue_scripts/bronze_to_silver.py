@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from medallion_glue.arguments import chosen, read_arguments
-from medallion_glue.document import Pipeline, read_pipeline
+from medallion_glue.document import Pipeline, Table, read_pipeline
 from medallion_glue.erasures import NOTHING, read_erasures
 from medallion_glue.faults import one_line
+from medallion_glue.generations import read_generations
 from medallion_glue.heartbeat import newest_token
 from medallion_glue.lakehouse import Lakehouse, open_session
 from medallion_glue.objects import put_json
+from medallion_glue.replay import Replayed, replay
 from medallion_glue.silver import SilverTable, TableReport
 
 if TYPE_CHECKING:
@@ -62,15 +65,16 @@ def take_tables(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str])
     loaded = {name.strip() for name in arguments["loaded"].split(",")}
     names = chosen(arguments["tables"], [table.name for table in pipeline.tables])
     erased = read_erasures(arguments["artifacts_bucket"], names)
+    generations, bucket = read_generations(arguments["artifacts_bucket"]), arguments["bronze_bucket"]
     tables = [
-        SilverTable(house, pipeline.table(name), arguments["bronze_bucket"], erased.get(name, NOTHING))
-        for name in names
+        SilverTable(house, table, bucket, erased.get(table.name, NOTHING), generations.of(full_name(table)))
+        for table in map(pipeline.table, names)
     ]
 
     def take(silver: SilverTable) -> TableReport:
         house.enter(silver.table.name)
-        full_name = f"{silver.table.schema}.{silver.table.name}"
-        return _take(silver, arguments["generation"], full_name in loaded)
+        since = arguments.get("replay", "none")
+        return _take(silver, arguments["generation"], full_name(silver.table) in loaded, since)
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         for report in pool.map(take, tables):
@@ -78,9 +82,16 @@ def take_tables(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str])
             yield report
 
 
-def _take(silver: SilverTable, generation: str, loaded: bool) -> TableReport:
+def full_name(table: Table) -> str:
+    """As DMS and the documents of generations name it."""
+    return f"{table.schema}.{table.name}"
+
+
+def _take(silver: SilverTable, generation: str, loaded: bool, since: str) -> TableReport:
     try:
-        return silver.take(generation, loaded)
+        again = replay(silver, since) if since != "none" else Replayed()
+        report = silver.take(generation, loaded)
+        return replace(report, read=report.read + again.rows, files=report.files + again.files)
     except Exception as error:  # noqa: BLE001 (any fault of one table is that table's state; the job fails at its end)
         traceback.print_exc()
         return TableReport(silver.table.name, state="failed", error=one_line(error))

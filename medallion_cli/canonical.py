@@ -2,7 +2,8 @@
 
 A row's text joins its columns with `|`; a column is `<characters>:<text>`, or `~` for NULL, so no two different rows share a
 text. The row's hash is md5; a table's checksum sums the hash's four 32-bit words over all rows (order does not matter,
-duplicates do): `<rows>:<sum1>:<sum2>:<sum3>:<sum4>`.
+duplicates do): `<rows>:<sum1>:<sum2>:<sum3>:<sum4>`. Rows fall into buckets by the md5 of their key's text, so that the keys
+that differ are found without moving the others.
 
 Pure standard library: this module also travels in the source Lambda's zip.
 """
@@ -13,6 +14,8 @@ import re
 from collections.abc import Sequence
 
 ENGINES = ("mysql", "spark", "redshift")
+CELL = 8  # hex digits of a column's hash
+_HEX = re.compile(r"[0-9a-f]{1,32}")
 
 
 def canonical(mysql_type: str, column: str, clean: Sequence[str] = ()) -> dict[str, str]:
@@ -54,23 +57,67 @@ def row_text(engine: str, expressions: Sequence[str]) -> str:
 
 def checksum_select(engine: str, relation: str, expressions: Sequence[str], where: str | None = None) -> str:
     """A SELECT of one row (`row_count` BIGINT, `checksum` text) over `relation`, run inside the engine."""
-    text = row_text(engine, expressions)
     condition = f" WHERE {where}" if where else ""
-    lanes = [_lane(engine, start) for start in (1, 9, 17, 25)]
-    match engine:
-        case "mysql":
-            joined = ", ':', ".join(f"COALESCE(SUM({lane}), 0)" for lane in lanes)
-            checksum = f"CONCAT(COUNT(*), ':', {joined})"
-        case "spark":
-            joined = ", ':', ".join(f"coalesce(sum({lane}), 0)" for lane in lanes)
-            checksum = f"concat(count(*), ':', {joined})"
-        case _:
-            joined = " || ':' || ".join(f"CAST(COALESCE(SUM({lane}), 0) AS VARCHAR)" for lane in lanes)
-            checksum = f"CAST(COUNT(*) AS VARCHAR) || ':' || {joined}"
     return (
-        f"SELECT COUNT(*) AS row_count, {checksum} AS checksum "
-        f"FROM (SELECT MD5({text}) AS h FROM {relation}{condition}) hashed"
+        f"SELECT COUNT(*) AS row_count, {_sums(engine)} AS checksum "
+        f"FROM (SELECT MD5({row_text(engine, expressions)}) AS h FROM {relation}{condition}) hashed"
     )
+
+
+def _sums(engine: str) -> str:
+    """The checksum of a group of rows whose md5 is `h`."""
+    lanes = [_lane(engine, start) for start in (1, 9, 17, 25)]
+    if engine == "redshift":
+        joined = " || ':' || ".join(f"CAST(COALESCE(SUM({lane}), 0) AS VARCHAR)" for lane in lanes)
+        return f"CAST(COUNT(*) AS VARCHAR) || ':' || {joined}"
+    joined = ", ':', ".join(f"COALESCE(SUM({lane}), 0)" for lane in lanes)
+    return f"CONCAT(COUNT(*), ':', {joined})"
+
+
+def bucket(engine: str, key: Sequence[str], digits: int) -> str:
+    """The bucket of a row: the first hex digits of the md5 of its key's text."""
+    return f"SUBSTRING(MD5({row_text(engine, key)}), 1, {int(digits)})"
+
+
+def digests_select(
+    engine: str,
+    relation: str,
+    key: Sequence[str],
+    expressions: Sequence[str],
+    digits: int,
+    prefixes: Sequence[str] = (),
+) -> str:
+    """A SELECT of one row a bucket of keys (`bucket`, `checksum`), of those that begin with a prefix (none: of all)."""
+    rows = (
+        f"SELECT {bucket(engine, key, digits)} AS bucket, MD5({row_text(engine, expressions)}) AS h "
+        f"FROM {relation}"
+    )
+    return (
+        f"SELECT bucket, {_sums(engine)} AS checksum FROM ({rows}) hashed{_within(prefixes)} GROUP BY bucket"
+    )
+
+
+def cells_select(
+    engine: str, relation: str, key: Sequence[str], expressions: Sequence[str], prefixes: Sequence[str] = ()
+) -> str:
+    """A SELECT of the rows of some buckets: `k0`, `k1`, … (the key's texts) and `cells`, eight hex digits a column."""
+    digits = max((len(prefix) for prefix in prefixes), default=1)
+    names = [f"k{number}" for number in range(len(key))]
+    texts = ", ".join(f"{text} AS {name}" for text, name in zip(key, names, strict=True))
+    each = [f"SUBSTRING(MD5({row_text(engine, [text])}), 1, {CELL})" for text in expressions]
+    cells = " || ".join(each) if engine == "redshift" else f"CONCAT({', '.join(each)})"
+    rows = f"SELECT {texts}, {bucket(engine, key, digits)} AS bucket, {cells} AS cells FROM {relation}"
+    return f"SELECT {', '.join(names)}, cells FROM ({rows}) hashed{_within(prefixes)}"
+
+
+def _within(prefixes: Sequence[str]) -> str:
+    """A condition on `bucket`; UsageError's kind of mistake (no hex digits, of several lengths) is a ValueError."""
+    if not any(prefixes):
+        return ""
+    if {len(prefix) for prefix in prefixes} != {len(prefixes[0])} or not all(map(_HEX.fullmatch, prefixes)):
+        raise ValueError("prefixes are hexadecimal digits, all of one length")
+    listed = ", ".join(f"'{prefix}'" for prefix in prefixes)
+    return f" WHERE SUBSTRING(bucket, 1, {len(prefixes[0])}) IN ({listed})"
 
 
 def _lane(engine: str, start: int) -> str:

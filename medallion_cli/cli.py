@@ -11,7 +11,18 @@ import typer
 from typer.exceptions import TyperException
 
 from medallion_cli import __version__
-from medallion_cli.commands import ask, data, health, keep, lifecycle, make, observe, policy, provision
+from medallion_cli.commands import (
+    ask,
+    checks,
+    data,
+    health,
+    keep,
+    lifecycle,
+    make,
+    observe,
+    policy,
+    provision,
+)
 from medallion_cli.commands import demo as demo_commands
 from medallion_cli.commands import local as local_commands
 from medallion_cli.commands.context import Invocation
@@ -72,6 +83,7 @@ lifecycle.register(app)
 data.register(app)
 health.register(app)
 observe.register(app)
+checks.register(app)
 ask.register(app)
 keep.register(app)
 policy.register(app)
@@ -116,7 +128,7 @@ def _run(words: list[str]) -> int:
         if "--debug" in words:
             raise
         error.hint = error.hint and _in_this_environment(error.hint, words)
-        Terminal().error(error)
+        Terminal().error(error, _code(str(error)))
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
@@ -136,6 +148,13 @@ def _run(words: list[str]) -> int:
     if result == INTERRUPTED:  # typer's own answer to Ctrl-C
         return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+def _code(message: str) -> str | None:
+    """The finding that an error is a case of."""
+    from medallion_cli.operations.doctor.causes import code_of_error
+
+    return code_of_error(message)
 
 
 def _in_this_environment(hint: str, words: list[str]) -> str:

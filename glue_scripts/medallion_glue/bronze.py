@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medallion_glue.document import Column, Table
-from medallion_glue.objects import parquet_files
+from medallion_glue.objects import listed, parquet_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -28,6 +28,12 @@ def change_columns(table: Table) -> list[tuple[str, str]]:
 def files(bucket: str, generation: str, table: Table) -> list[str]:
     """Keys of a table's files in a generation, full load and changes."""
     return [key for key, _ in parquet_files(bucket, f"{generation}/{table.schema}/{table.name}/")]
+
+
+def first_written(bucket: str, generation: str) -> str:
+    """When a generation began, as a literal: the same whenever it is asked, since bronze is immutable."""
+    moment = min((entry.modified for entry in listed(bucket, f"{generation}/")), default=None)
+    return f"TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S.%f}'" if moment else "current_timestamp()"
 
 
 def read_changes(spark: SparkSession, bucket: str, keys: list[str], table: Table) -> DataFrame:

@@ -110,6 +110,18 @@ class Lakehouse:
             return False
         return bool(self.spark._jvm.org.apache.iceberg.util.SnapshotUtil.isAncestorOf(handle, snapshot))
 
+    def only_grew(self, table: str, since: int) -> bool:
+        """Whether the current state is that of `since` with rows appended, and nothing rewritten but files."""
+        if not self.descends(table, since):
+            return False
+        handle = self.handle(table)
+        snapshot = handle.currentSnapshot()
+        while snapshot.snapshotId() != since:
+            if snapshot.operation() not in ("append", "replace"):
+                return False
+            snapshot = handle.snapshot(snapshot.parentId())
+        return True
+
     def property(self, table: str, key: str) -> str | None:
         """A table property."""
         value = self.handle(table).properties().get(key)

@@ -72,7 +72,11 @@ class GoldModel:
         if known.get("hash") != self.model.select_hash:
             return "evaluated in full: its SELECT, columns or inputs have changed"
         gone = self._unreachable(json.loads(known["to"]))
-        return f"evaluated in full: snapshots of {', '.join(gone)} were expired" if gone else None
+        return (
+            f"evaluated in full: changes of {', '.join(gone)} were expired or processed again"
+            if gone
+            else None
+        )
 
     def _unreachable(self, start: Mapping[str, int | None]) -> list[str]:
         """Inputs whose changes cannot be read from there any more."""
@@ -80,7 +84,7 @@ class GoldModel:
         return [t for t, s in start.items() if t in inputs and s is not None and not self._reachable(t, s)]
 
     def _reachable(self, name: str, snapshot: int) -> bool:
-        return self.house.descends(self.pipeline.table(name).changes, snapshot)
+        return self.house.only_grew(self.pipeline.table(name).changes, snapshot)
 
     def rows(self) -> DataFrame:
         """All rows of the model, typed and in staging order (lookups left to the warehouse)."""

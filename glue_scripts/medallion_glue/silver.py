@@ -7,12 +7,13 @@ Each stage is one commit and safe to repeat: what was appended is read from the 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from medallion_glue.bronze import change_columns, files, read_changes
+from medallion_glue.bronze import change_columns, files, first_written, read_changes
 from medallion_glue.document import Table
 from medallion_glue.erasures import NOTHING, Erasures, left
+from medallion_glue.generations import TableGenerations
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.newest import newest, state_columns
 
@@ -74,19 +75,20 @@ class SilverTable:
     table: Table
     bronze: str
     erasures: Erasures = NOTHING
+    folders: TableGenerations = field(default_factory=TableGenerations)
 
     def take(self, generation: str, loaded: bool) -> TableReport:
-        """Takes every new file: the rest of the generation at hand, then `generation` once it is loaded."""
+        """Takes every new file: the rest of the generation at hand, then those after it that are loaded."""
         taken = self.taken()
         at_hand = max((_generation(file) for file in taken), default=None)
-        if at_hand is None and not loaded:
+        steps = list(self.folders.due(at_hand, generation, loaded))
+        if not steps:
             return TableReport(self.table.name, state="waiting_for_full_load")
         self.prepare()
-        steps = [g for g in (at_hand, generation) if g and (g == at_hand or (loaded and g > (at_hand or "")))]
         report = TableReport(self.table.name)
-        for step in dict.fromkeys(steps):
-            report = self._step(report, step, taken, first=step != at_hand)
-        waiting = not loaded and at_hand != generation
+        for step, first in steps:
+            report = self._step(report, step, taken, first)
+        waiting = self.folders.waits(at_hand, generation, loaded)
         return self._described(replace(report, state="waiting_for_full_load" if waiting else "ok"))
 
     def _step(self, report: TableReport, generation: str, taken: Collection[str], first: bool) -> TableReport:
@@ -132,18 +134,27 @@ class SilverTable:
         rows = read_changes(self.house.spark, self.bronze, keys, self.table) if keys else None
         rows = left(rows, self.table, self.erasures) if rows is not None else None
         if snapshot_of is not None and self.house.head(self.table.name) is not None:
-            gone = self._tombstones(snapshot_of, rows)
-            rows = gone if rows is None else rows.unionByName(gone)
+            live = self.house.at(self.table.name, None).where("NOT `_is_deleted`")
+            gone = self.tombstones(snapshot_of, rows, live)
+            rows = gone if rows is None else self.settled(rows, snapshot_of).unionByName(gone)
         return None if rows is None or rows.isEmpty() else rows
 
-    def _tombstones(self, generation: str, rows: DataFrame | None) -> DataFrame:
-        """A delete for every key that lives and is absent from the generation's full load."""
-        live = self.house.at(self.table.name, None).where("NOT `_is_deleted`")
-        moment = "current_timestamp()"
+    def settled(self, rows: DataFrame, generation: str) -> DataFrame:
+        """A key that changed while its table alone was loaded counts by its changes, which are newer or the same."""
+        if not self.folders.is_partial(generation):
+            return rows
+        keys = list(self.table.key)
+        load, changes = rows.where("`_seq` = ''"), rows.where("`_seq` <> ''")
+        return load.join(changes.select(*keys), keys, "left_anti").unionByName(changes)
+
+    def tombstones(self, generation: str, rows: DataFrame | None, live: DataFrame) -> DataFrame:
+        """A delete for every key of `live` that is absent from the generation's full load."""
+        moment = None
         if rows is not None:
             load = rows.where("`_seq` = ''")
             live = live.join(load.select(*self.table.key), list(self.table.key), "left_anti")
             moment = _moment(load)
+        moment = moment or first_written(self.bronze, generation)
         return live.selectExpr(
             *[
                 f"`{c.name}`" if c.name in self.table.key else f"CAST(NULL AS {c.spark}) AS `{c.name}`"
@@ -179,12 +190,12 @@ class SilverTable:
 
     def _follow(self, merged: int, head: int) -> Counts | None:
         """Merges what was appended after `merged`; None when that needs the whole table."""
-        if not self.house.descends(self.table.changes, merged):
+        if not self.house.only_grew(self.table.changes, merged):
             return None
         new = self.house.appended(self.table.changes, merged, head)
         generation, quarantined, rows = self._summary(new)
         known = self.house.property(self.table.name, GENERATION)
-        if rows and generation != known:
+        if rows and generation and self.folders.base(generation) != known:
             return None
         counts = self._merge(newest(new, self.table), small=rows < _BROADCAST_ROWS) if rows else Counts()
         self._note(head, known)
@@ -237,10 +248,10 @@ class SilverTable:
     def _rebuild(self, head: int) -> Counts:
         """Replaces `<t>` in one commit by its newest generation; keys that are absent there are gone."""
         changes = self.house.at(self.table.changes, head)
-        generation = self._summary(changes)[0]
+        generation = self.folders.base(self._summary(changes)[0] or "g0001")
         columns = [name for name, _ in state_columns(self.table)]
         before = self.house.head(self.table.name)
-        changes = changes.where(f"`_generation` = '{generation}'")
+        changes = changes.where(f"`_generation` >= '{generation}'")
         whole = newest(changes, self.table).select(*columns)
         whole.writeTo(self.house.name(self.table.name)).overwrite(_always())
         counts = self._difference(before)
@@ -299,10 +310,10 @@ def _tally(wins: DataFrame) -> Counts:
     return Counts(*row)
 
 
-def _moment(load: DataFrame) -> str:
-    """The moment of a full load as a literal."""
+def _moment(load: DataFrame) -> str | None:
+    """The moment of a full load as a literal; None without a row."""
     moment = load.selectExpr("CAST(min(`_commit_ts`) AS STRING)").first()[0]
-    return f"TIMESTAMP '{moment}'" if moment else "current_timestamp()"
+    return f"TIMESTAMP '{moment}'" if moment else None
 
 
 def _generation(file: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medallion_cli.commands import observe, provision
+from medallion_cli.commands import checks, observe, provision
 from medallion_cli.commands.context import invocation
 from medallion_cli.commands.data import run, seed
 
@@ -29,7 +29,7 @@ def demo(
     run(context, layer=None, table=None, full=False)
     seed(context, rows=0, changes=max(rows // 50, 100), from_mysql=None, seed_=43)
     run(context, layer=None, table=None, full=False)
-    observe.verify(context)
+    checks.verify(context)
     observe.dashboard(context, html=None)
     observe.dashboard(context, html=html)
     call.terminal.say(f"Take it down with: {call.command('down --yes')}", None)

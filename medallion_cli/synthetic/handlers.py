@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from medallion_cli.errors import UsageError
-from medallion_cli.synthetic import seeding, server
+from medallion_cli.synthetic import digests, inserts, rows, seeding, server
 from medallion_cli.synthetic.seeding import Event, Project, Result
 
 GENERATED = 200
@@ -27,8 +27,12 @@ OPERATIONS: dict[str, Callable[[Project, Event], Result]] = {
     "binlogs": server.binlogs,
     "settings": server.settings,
     "counts": server.counts,
-    "checksums": server.checksums,
+    "checksums": digests.checksums,
+    "digests": digests.digests,
+    "cells": digests.cells,
     "row": server.row,
+    "rows": rows.rows,
+    "insert_rows": inserts.insert_rows,
     "reachable": server.reachable,
     "plan": seeding.plan,
     "seed_chunk": seeding.seed_chunk,
@@ -52,7 +56,11 @@ def source_handler(event: Event, context: Any = None) -> Result:
 REQUIRED = {
     "heartbeat": ("token",),
     "checksums": ("token",),
+    "digests": ("table", "token", "digits"),
+    "cells": ("table", "token"),
     "row": ("table", "key"),
+    "rows": ("table",),
+    "insert_rows": ("table", "columns", "rows"),
     "plan": ("kind", "wanted"),
     "seed_chunk": ("plan_id",),
     "change_chunk": ("plan_id",),

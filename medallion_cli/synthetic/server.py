@@ -1,4 +1,4 @@
-"""The source server as operations of the Lambda: bootstrap, heartbeat, position, settings, counts, checksums,
+"""The source server as operations of the Lambda: bootstrap, heartbeat, position, settings, counts,
 one row.
 """
 
@@ -12,11 +12,9 @@ from typing import Any
 
 import pymysql
 
-from medallion_cli.canonical import checksum_select
 from medallion_cli.errors import MedallionError, UsageError
 from medallion_cli.synthetic import ledger
 from medallion_cli.synthetic.connection import (
-    Connection,
     Credentials,
     Cursor,
     connect,
@@ -124,12 +122,13 @@ def _binlog_retention(cursor: Cursor) -> int | None:
 def heartbeat(project: Project, event: Event) -> Result:
     """Write a heartbeat row with {token} → {id, written_at}."""
     with source() as connection, connection.cursor() as cursor:
-        beat = _beat(cursor, str(event["token"]))
+        found = beat(cursor, str(event["token"]))
         connection.commit()
-    return beat
+    return found
 
 
-def _beat(cursor: Cursor, token: str) -> Result:
+def beat(cursor: Cursor, token: str) -> Result:
+    """Writes a heartbeat row, not committed: {id, token, written_at}."""
     cursor.execute("INSERT INTO medallion.heartbeat (token, written_at) VALUES (%s, NOW(6))", (token,))
     number = int(cursor.lastrowid)
     written_at = scalar(cursor, "SELECT written_at FROM medallion.heartbeat WHERE id = %s", (number,))
@@ -171,35 +170,8 @@ def counts(project: Project, event: Event) -> Result:
         return {"tables": ledger.counts(cursor, project.schema, project.facts(cursor))}
 
 
-def checksums(project: Project, event: Event) -> Result:
-    """Rows and checksum of {tables} (default all) exactly at a heartbeat with {token}.
-
-    Writers are locked out while the heartbeat is written and a snapshot of everything before it opens.
-    """
-    tables = _tables(project, event.get("tables"))
-    locks = ", ".join(f"{_relation(project, table['name'])} READ" for table in tables)
-    with source() as writer, source() as reader:
-        with writer.cursor() as cursor, reader.cursor() as other:
-            cursor.execute("SET SESSION lock_wait_timeout = 60")
-            cursor.execute("SET SESSION autocommit = 1")
-            cursor.execute(f"LOCK TABLES medallion.heartbeat WRITE, {locks}")
-            beat = _beat(cursor, str(event["token"]))
-            other.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            other.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-            cursor.execute("UNLOCK TABLES")
-        found = {table["name"]: _checksum(reader, project, table) for table in tables}
-    return {"heartbeat": beat["id"], "written_at": beat["written_at"], "tables": found}
-
-
-def _checksum(connection: Connection, project: Project, table: Mapping[str, Any]) -> Result:
-    expressions = [column["canonical"]["mysql"] for column in table["columns"]]
-    with connection.cursor() as cursor:
-        cursor.execute(checksum_select("mysql", _relation(project, table["name"]), expressions))
-        rows, checksum = cursor.fetchone()
-    return {"rows": int(rows), "checksum": checksum}
-
-
-def _tables(project: Project, names: Sequence[str] | None) -> list[Mapping[str, Any]]:
+def tables(project: Project, names: Sequence[str] | None) -> list[Mapping[str, Any]]:
+    """Entries of the named tables of the pipeline, all of them by default; UsageError for an unknown one."""
     known = {table["name"]: table for table in project.pipeline["tables"]}
     unknown = [name for name in names or () if name not in known]
     if unknown:
@@ -207,20 +179,21 @@ def _tables(project: Project, names: Sequence[str] | None) -> list[Mapping[str, 
     return [known[name] for name in names or known]
 
 
-def _relation(project: Project, table: str) -> str:
+def relation(project: Project, table: str) -> str:
+    """A table's quoted full name."""
     return f"{quoted(project.schema)}.{quoted(table)}"
 
 
 def row(project: Project, event: Event) -> Result:
     """One row of {table} by {key: {column: value}} as texts (binary as hexadecimal): {row: {…} or null}."""
-    table = _tables(project, [str(event["table"])])[0]
+    table = tables(project, [str(event["table"])])[0]
     key, wanted = list(table["key"]), dict(event["key"])
     if sorted(key) != sorted(wanted):
         raise UsageError(f"{table['name']}: the key is {', '.join(key)}")
     condition = " AND ".join(f"{quoted(name)} = %s" for name in key)
     with source() as connection, connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT * FROM {_relation(project, table['name'])} WHERE {condition}",
+            f"SELECT * FROM {relation(project, table['name'])} WHERE {condition}",
             [wanted[name] for name in key],
         )
         found = cursor.fetchone()

@@ -250,6 +250,13 @@ class Replication:
             rows = next(rows[name] for position, rows in reversed(self.snapshots) if position <= at)
             moment = self.started_at if rows else None
             self.loads.append(Load(self.generation, name, moment, at, rows))
+        self._tell_loaded()
+
+    def _tell_loaded(self) -> None:
+        """The document that the command line writes when it has seen the end of a load."""
+        path = self.rooms.objects / "artifacts" / "generations" / f"{self.generation}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"tables": None, "loaded": True}))
 
     def end(self) -> None:
         """The generation is over: what it has not read by now it never will."""

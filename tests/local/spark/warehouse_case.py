@@ -262,7 +262,14 @@ class Case:
 
         return SilverTable(self.house, self.pipeline.table(table), "bronze")
 
-    def to_silver(self, tables: str = "all") -> dict[str, Any]:
+    def reload_alone(self, table: str, folder: str, loaded: bool = True) -> None:
+        """Has all go on in another folder, in which one table alone is loaded; what the command line notes of it."""
+        path = self.objects / "artifacts" / "generations" / f"{folder}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"tables": [f"{self.schema}.{table}"], "loaded": loaded}))
+        self.generation = folder
+
+    def to_silver(self, tables: str = "all", replay: str = "none") -> dict[str, Any]:
         """Runs bronze_to_silver; a report a table."""
         from bronze_to_silver import take_tables
 
@@ -273,6 +280,7 @@ class Case:
             "loaded": loaded or "none",
             "generation": self.generation,
             "tables": tables,
+            "replay": replay,
         }
         return {report.table: report for report in take_tables(self.house, self.pipeline, arguments)}
 

@@ -1,0 +1,187 @@
+"""A silver table as it was at a position of the source, and as it will be once what waits in bronze is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from medallion_glue.bronze import files, read_changes
+from medallion_glue.document import Table
+from medallion_glue.heartbeat import TABLE as HEARTBEAT
+from medallion_glue.lakehouse import Lakehouse
+from medallion_glue.models import GoldModel, Pin
+from medallion_glue.newest import newest, state_columns
+from medallion_glue.objects import parquet_files
+from medallion_glue.silver import GENERATION, SilverTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+NEWEST_FILES = 50  # of the heartbeat's, in which a token of the last minutes is
+
+
+@dataclass(frozen=True)
+class Position:
+    """A position of the source: what is at or before it counts."""
+
+    generation: str
+    seq: str
+
+    @property
+    def until(self) -> str:
+        """Spark SQL: whether a row is at or before it."""
+        same = f"`_generation` = '{self.generation}' AND `_seq` <= '{self.seq}'"
+        return f"(`_generation` < '{self.generation}' OR ({same}))"
+
+
+def positions(
+    spark: SparkSession, bucket: str, generation: str, tokens: Iterable[str]
+) -> dict[str, Position]:
+    """Positions of heartbeats by token; those that did not reach bronze are left out."""
+    wanted = sorted(set(tokens))
+    keys = [key for key, _ in parquet_files(bucket, f"{generation}/{HEARTBEAT}/")]
+    changes = sorted(key for key in keys if "/LOAD" not in key)[-NEWEST_FILES:]
+    if not wanted or not changes:
+        return {}
+    rows = spark.read.parquet(*[f"s3://{bucket}/{key}" for key in changes])
+    listed = ", ".join(f"'{token}'" for token in wanted if token.isalnum())
+    found = rows.where(f"token IN ({listed})").select("token", "dms_change_seq").collect()
+    return {str(row[0]): Position(generation, str(row[1])) for row in found}
+
+
+@dataclass(frozen=True)
+class TableAt:
+    """One silver table at a position (None: as it is); `generation` is the one that replication writes."""
+
+    house: Lakehouse
+    table: Table
+    pin: Pin
+    bronze: str
+    generation: str | None = None
+    position: Position | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """The key's columns."""
+        return list(self.table.key)
+
+    @property
+    def changes(self) -> DataFrame:
+        """What `<t>_changes` held when it was merged last, up to the position."""
+        rows = self.house.at(self.table.changes, self.pin.changes)
+        return rows if self.pin.changes is not None else rows.limit(0)
+
+    @cached_property
+    def held(self) -> DataFrame:
+        """Live rows of `<t>` at the position; keys that changed since come from their history."""
+        rows = self.house.at(self.table.name, self.pin.table)
+        if self.position is None:
+            return _live(rows)
+        later = rows.where(f"NOT {self.position.until}")
+        if later.isEmpty():
+            return _live(rows)
+        history = self._upto(self.changes).join(later.select(*self.keys), self.keys, "left_semi")
+        return _live(rows.where(self.position.until)).unionByName(self._newest(history))
+
+    @cached_property
+    def waiting(self) -> DataFrame | None:
+        """Changes up to the position that `<t>` has not taken: files of bronze, and rows of `<t>_changes`; None: none."""
+        parts = [part for part in (self._from_bronze(), self._unmerged()) if part is not None]
+        if not parts:
+            return None
+        rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
+        rows = self._upto(rows)
+        return None if rows.isEmpty() else rows.persist()
+
+    @cached_property
+    def whole(self) -> DataFrame:
+        """Live rows of `<t>` once it has taken what waits."""
+        waiting = self.waiting
+        if waiting is None:
+            return self.held
+        if self._replaces(waiting):
+            return self._newest(waiting.where(f"`_generation` = '{self.generation}'"))
+        wanted = waiting.select(*self.keys).distinct()
+        history = self._upto(self.changes).join(wanted, self.keys, "left_semi")
+        again = history.select(*waiting.columns).unionByName(waiting)
+        return self.held.join(wanted, self.keys, "left_anti").unionByName(self._newest(again))
+
+    def unread(self) -> list[str]:
+        """Bronze files of the generation that silver has not taken."""
+        if self.generation is None:
+            return []
+        taken = self.silver.taken()
+        return [key for key in files(self.bronze, self.generation, self.table) if key not in taken]
+
+    @property
+    def silver(self) -> SilverTable:
+        """The table's way from bronze."""
+        return SilverTable(self.house, self.table, self.bronze)
+
+    def of_bronze(self, keys: list[str]) -> DataFrame:
+        """Bronze files as rows of `<t>_changes`."""
+        return read_changes(self.house.spark, self.bronze, keys, self.table)
+
+    def _from_bronze(self) -> DataFrame | None:
+        unread = self.unread()
+        return self.of_bronze(unread) if unread else None
+
+    def _unmerged(self) -> DataFrame | None:
+        head = self.house.head(self.table.changes)
+        if head is None or head == self.pin.changes:
+            return None
+        if self.pin.changes is not None and not self.house.descends(self.table.changes, self.pin.changes):
+            return None
+        return self.house.appended(self.table.changes, self.pin.changes, head)
+
+    def _replaces(self, waiting: DataFrame) -> bool:
+        """Whether a generation waits that will replace the one at hand."""
+        known = self.house.property(self.table.name, GENERATION)
+        newer = waiting.where(f"`_generation` > '{known or ''}' AND `_generation` = '{self.generation}'")
+        return not newer.isEmpty()
+
+    def _upto(self, rows: DataFrame) -> DataFrame:
+        return rows if self.position is None else rows.where(self.position.until)
+
+    def _newest(self, changes: DataFrame) -> DataFrame:
+        return _live(newest(changes, self.table).select(*[name for name, _ in state_columns(self.table)]))
+
+
+def pinned_at(
+    house: Lakehouse, tables: Iterable[Table], position: Mapping[str, int | None], pins: Mapping[str, Pin]
+) -> dict[str, Pin]:
+    """Pins for the snapshots of `<t>_changes` that a gold position names; `table` stays None where that is not the pinned one.
+
+    KeyError for a table that is not in the position, LookupError when a snapshot is gone.
+    """
+    found = {}
+    for table in tables:
+        snapshot = position[table.name]
+        if pins[table.name].changes == snapshot:
+            found[table.name] = pins[table.name]
+            continue
+        if snapshot is not None and not house.descends(table.changes, snapshot):
+            raise LookupError(f"{table.name}: snapshot {snapshot} is gone")
+        found[table.name] = Pin(None, snapshot)
+    return found
+
+
+@dataclass(frozen=True)
+class PastModel(GoldModel):
+    """A gold model over silver as it was: pins without a snapshot of `<t>` stand for its history up to theirs."""
+
+    def _views(self, sql: str, history: bool) -> None:
+        super()._views(sql, history)
+        for table in self.pipeline.tables:
+            pin = self.pins.get(table.name)
+            if pin is None or pin.table is not None or history:
+                continue
+            columns = [column.name for column in table.columns]
+            rows = _live(newest(self._changes(table), table)).select(*columns)
+            rows.createOrReplaceTempView(f"`{table.name}`")
+
+
+def _live(rows: DataFrame) -> DataFrame:
+    return rows.where("NOT `_is_deleted`")

@@ -1,0 +1,1 @@
+"""Verification: whether every layer holds what the one before it holds, and where the first difference is."""
