@@ -439,4 +439,15 @@ SURVIVED: list[Mistake] = [
     Mistake("metadata of no kind", put("source", "DatabaseParameters", "Parameters.binlog_row_metadata", "WHOLE"), SOURCE, "binlog_row_metadata", "WHOLE"),
 ]  # fmt: skip
 
-MISTAKES = [*REPLICATED, *SOURCED, *NETWORKED, *STORED, *STATES, *WAREHOUSED, *SHOWN, *TRIED, *SURVIVED, *LINTED]
+MISTAKES = [
+    *REPLICATED,
+    *SOURCED,
+    *NETWORKED,
+    *STORED,
+    *STATES,
+    *WAREHOUSED,
+    *SHOWN,
+    *TRIED,
+    *SURVIVED,
+    *LINTED,
+]
