@@ -36,6 +36,7 @@ class Need:
     action: str
     resource: str
     why: str
+    namespace: str | None = None  # of a metric: what `cloudwatch:namespace` is when it is asked
 
 
 def access_findings(deployment: Deployment) -> Iterator[Finding]:
@@ -47,6 +48,7 @@ def access_findings(deployment: Deployment) -> Iterator[Finding]:
     yield from _jobs(deployment)
     yield from _warehouse(deployment)
     yield from _dashboards(deployment)
+    yield from _monitoring(deployment)
 
 
 def _checked(
@@ -71,7 +73,8 @@ def _checked(
             what = f"does not trust {service}: {user} could not use it"
             yield Finding(where, what, f"Principal: {{Service: {service}}}", "MED-ACC-002")
     for need in dict.fromkeys(needs):
-        if "?" not in need.resource and not allowed(role, need.action, need.resource):
+        known = {"cloudwatch:namespace": need.namespace} if need.namespace else {}
+        if "?" not in need.resource and not allowed(role, need.action, need.resource, known):
             where = deployment.place(stack, logical, "Policies")
             what = f"does not allow {need.action} on {need.resource}, and {need.why}"
             yield Finding(where, what, f"allow {need.action} on it", "MED-ACC-003")
@@ -109,7 +112,8 @@ def _call(
     action = ACTIONS.get((service, operation), f"{PREFIXES.get(service, service)}:{operation}")
     why = f"{path.rpartition('States.')[2]!r} calls it"
     resource = "*" if action in EVERYWHERE else _resource(deployment, service, operation, arguments)
-    yield Need(action, resource, why)
+    space = text(arguments, "Namespace") if action == "cloudwatch:PutMetricData" else None
+    yield Need(action, ANYWHERE if space else resource, why, space)
     if (service, operation) == ("glue", "StartJobRun"):
         yield from (Need(extra, resource, f"{why} and waits") for extra in SYNC)
     if "SecretArn" in arguments:
@@ -233,6 +237,7 @@ def _jobs(deployment: Deployment) -> Iterator[Finding]:
             name.removeprefix("--"): text(value) for name, value in mapping(job, "DefaultArguments").items()
         }
         why = f"{logical} does it"
+        prefix = given.get("custom-logGroup-prefix", "/aws-glue/jobs")
         needs = [
             Need("s3:GetObject", _object(given.get(name, "?")), why)
             for name in ("pipeline_uri", "extra-py-files")
@@ -250,6 +255,7 @@ def _jobs(deployment: Deployment) -> Iterator[Finding]:
             for name in ("bronze_bucket", "staging_bucket")
         ]
         needs += [Need("s3:PutObject", f"arn:aws:s3:::{given.get('artifacts_bucket', '?')}/runs/x", why)]
+        needs += [Need("s3:ListBucket", f"arn:aws:s3:::{given.get('artifacts_bucket', '?')}", why)]
         needs += [Need(a, key, why) for a in ("kms:GenerateDataKey", "kms:Decrypt")]
         database = given.get("silver_database", "?")
         for resource in ("catalog", f"database/{database}", f"table/{database}/x"):
@@ -257,7 +263,7 @@ def _jobs(deployment: Deployment) -> Iterator[Finding]:
         needs += [
             Need(
                 "logs:PutLogEvents",
-                f"arn:aws:logs:{region}:111122223333:log-group:/aws-glue/jobs/output:x",
+                f"arn:aws:logs:{region}:111122223333:log-group:{prefix}/output:x",
                 why,
             )
         ]
@@ -291,14 +297,34 @@ def _warehouse(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _dashboards(deployment: Deployment) -> Iterator[Finding]:
-    actions = (
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeSubnets",
-        "ec2:DescribeSecurityGroups",
-    )
+    own = f"arn:aws:ec2:{deployment.settings.region}:111122223333"
     for _, logical, connection in deployment.of_type("AWS::QuickSight::VPCConnection"):
-        needs = [Need(action, ANYWHERE, f"{logical} makes its interfaces") for action in actions]
+        why = f"{logical} makes its interfaces"
+        groups = [
+            f"security-group/{one}" for one in listed(connection, "SecurityGroupIds") if one is not UNKNOWN
+        ]
+        interfaces = {
+            "ec2:CreateNetworkInterface": ["network-interface/x", "subnet/x", *groups],
+            "ec2:ModifyNetworkInterfaceAttribute": ["network-interface/x", *groups],
+            "ec2:DeleteNetworkInterface": ["network-interface/x"],
+        }
+        needs = [Need(action, f"{own}:{kind}", why) for action, kinds in interfaces.items() for kind in kinds]
+        needs += [Need(a, ANYWHERE, why) for a in ("ec2:DescribeSubnets", "ec2:DescribeSecurityGroups")]
         yield from _checked(
             deployment, connection.get("RoleArn"), logical, ("quicksight.amazonaws.com",), needs
         )
+
+
+def _monitoring(deployment: Deployment) -> Iterator[Finding]:
+    """RDS's monitoring and the network's flow logs write logs as roles of their own."""
+    writes = ("logs:CreateLogStream", "logs:PutLogEvents")
+    for _, logical, database in deployment.of_type("AWS::RDS::DBInstance"):
+        if role := database.get("MonitoringRoleArn"):
+            needs = [Need(a, ANYWHERE, f"{logical} writes what it measures") for a in writes]
+            yield from _checked(deployment, role, logical, ("monitoring.rds.amazonaws.com",), needs)
+    region = deployment.settings.region
+    for _, logical, flow in deployment.of_type("AWS::EC2::FlowLog"):
+        group = f"arn:aws:logs:{region}:111122223333:log-group:{text(flow, 'LogGroupName') or '?'}:x"
+        needs = [Need(a, group, f"{logical} writes it") for a in writes]
+        role = flow.get("DeliverLogsPermissionArn")
+        yield from _checked(deployment, role, logical, ("vpc-flow-logs.amazonaws.com",), needs)

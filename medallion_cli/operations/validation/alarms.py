@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from medallion_cli.operations.findings import Finding
+from medallion_cli.operations.validation.alarm_math import math_findings, metrics, own_metric_findings
 from medallion_cli.operations.validation.documents import UNKNOWN, Document, at, listed, text, words
 
 if TYPE_CHECKING:
@@ -129,9 +130,12 @@ def alarm_findings(deployment: Deployment) -> Iterator[Finding]:
     topics = {str(arn) for arn in _topics(deployment)}
     for stack, logical, alarm in deployment.of_type("AWS::CloudWatch::Alarm"):
         where = deployment.place(stack, logical)
-        if "Metrics" not in alarm:
-            yield from _metric(where, alarm)
-        yield from _subjects(deployment, where, alarm)
+        if "Metrics" in alarm:
+            yield from math_findings(where, alarm)
+        for path, metric in metrics(alarm):
+            yield from _metric(f"{where}{path}", metric)
+            yield from _subjects(deployment, f"{where}{path}", metric)
+            yield from own_metric_findings(deployment, f"{where}{path}", metric)
         actions = listed(alarm, "AlarmActions")
         if not actions or (all(a is not UNKNOWN for a in actions) and not topics & set(map(str, actions))):
             yield Finding(
@@ -183,6 +187,8 @@ def _subjects(deployment: Deployment, where: str, alarm: Document) -> Iterator[F
     """Dimensions name resources that there are."""
     for number, dimension in enumerate(listed(alarm, "Dimensions")):
         name, value = text(dimension, "Name"), at(dimension, "Value")
+        if value is UNKNOWN:
+            continue
         if name in SUBJECTS and isinstance(value, str):
             kind, key = SUBJECTS[name]
             known = [str(p.get(key)) for _, _, p in deployment.of_type(kind)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from medallion_cli.operations.findings import Finding
 from medallion_cli.operations.validation.access import access_findings
 from medallion_cli.operations.validation.alarms import alarm_findings
+from medallion_cli.operations.validation.buckets import bucket_findings
 from medallion_cli.operations.validation.copy_contract import copy_findings
 from medallion_cli.operations.validation.dashboard import file_findings, quicksight_findings
 from medallion_cli.operations.validation.deployment import Deployment, simulate
@@ -89,6 +90,7 @@ def _deployed(project: Project, deployment: Deployment) -> Iterator[Finding]:
     yield from job_findings(deployment, project.assets)
     yield from network_findings(deployment)
     yield from access_findings(deployment)
+    yield from bucket_findings(deployment)
     yield from storage_findings(deployment)
     yield from alarm_findings(deployment)
     yield from quicksight_findings(deployment, project.view_columns, project.dashboard)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.operations.findings import Finding
-from medallion_cli.operations.validation.documents import UNKNOWN, Document, at, listed, mapping, text
+from medallion_cli.operations.validation.documents import UNKNOWN, Document, at, listed, mapping, text, words
 
 if TYPE_CHECKING:
     from medallion_cli.dashboard import Dashboard, Visual
@@ -27,6 +27,27 @@ FIELDS = {
     "DateMeasureField": ("DATETIME",),
     "CategoricalDimensionField": ("STRING", "BOOLEAN"),
     "CategoricalMeasureField": ("STRING", "BOOLEAN", "INTEGER", "DECIMAL", "DATETIME"),
+}
+
+# type → (a reader's actions, what an owner's has besides); QuickSight's guide, "IAM policy examples" and permissions of assets
+PERMISSIONS = {
+    "AWS::QuickSight::Dashboard": (
+        words("DescribeDashboard ListDashboardVersions QueryDashboard"),
+        words(
+            """
+            UpdateDashboard DeleteDashboard UpdateDashboardPermissions DescribeDashboardPermissions
+            UpdateDashboardPublishedVersion
+            """
+        ),
+    ),
+    "AWS::QuickSight::DataSet": (
+        words("DescribeDataSet DescribeDataSetPermissions PassDataSet DescribeIngestion ListIngestions"),
+        words("UpdateDataSet DeleteDataSet CreateIngestion CancelIngestion UpdateDataSetPermissions"),
+    ),
+    "AWS::QuickSight::DataSource": (
+        words("DescribeDataSource DescribeDataSourcePermissions PassDataSource"),
+        words("UpdateDataSource DeleteDataSource UpdateDataSourcePermissions"),
+    ),
 }
 
 
@@ -76,6 +97,39 @@ def quicksight_findings(
             deployment.place(stack, logical, "Definition"), mapping(found, "Definition"), dashboard
         )
     yield from _connected(deployment)
+    yield from _refreshed(deployment)
+    yield from _permitted(deployment)
+
+
+def _refreshed(deployment: Deployment) -> Iterator[Finding]:
+    """What is imported is imported again; what is refreshed is there."""
+    sets = {text(p, "DataSetId"): (s, n, p) for s, n, p in deployment.of_type("AWS::QuickSight::DataSet")}
+    done = set[str]()
+    for stack, logical, schedule in deployment.of_type("AWS::QuickSight::RefreshSchedule"):
+        done.add(text(schedule, "DataSetId"))
+        if schedule.get("DataSetId") is not UNKNOWN and text(schedule, "DataSetId") not in sets:
+            where = deployment.place(stack, logical, "DataSetId")
+            what = f"{text(schedule, 'DataSetId')} is no data set of the templates"
+            yield Finding(where, what, f"one of: {', '.join(sorted(sets))}", "MED-DSH-010")
+    for name, (stack, logical, data_set) in sets.items():
+        if text(data_set, "ImportMode") == "SPICE" and name not in done:
+            what = "is imported once and never again: the dashboard would show old numbers"
+            where = deployment.place(stack, logical, "ImportMode")
+            yield Finding(where, what, "an AWS::QuickSight::RefreshSchedule", "MED-DSH-011")
+
+
+def _permitted(deployment: Deployment) -> Iterator[Finding]:
+    """QuickSight takes a reader's actions or an owner's, whole."""
+    for kind, (reader, more) in PERMISSIONS.items():
+        for stack, logical, properties in deployment.of_type(kind):
+            for number, given in enumerate(listed(properties, "Permissions")):
+                actions = {str(a).removeprefix("quicksight:") for a in listed(given, "Actions")}
+                if actions not in (reader, reader | more):
+                    where = deployment.place(stack, logical, "Permissions", number)
+                    missing = sorted((reader | more) - actions if actions & more else reader - actions)
+                    what = f"is neither a reader's set of actions nor an owner's: without {', '.join(missing) or 'none'}"
+                    remedy = f"a reader's: {', '.join(sorted(reader))}; an owner's, besides: {', '.join(sorted(more))}"
+                    yield Finding(where, what, remedy, "MED-DSH-012")
 
 
 def _query(where: str, sql: str, columns: list[str], views: Mapping[str, list[str]]) -> Iterator[Finding]:

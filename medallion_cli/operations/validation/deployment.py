@@ -31,6 +31,7 @@ class Stack:
     resources: dict[str, Document]
     outputs: Document
     missing: frozenset[str] = frozenset()  # parameters without a value
+    beyond: tuple[str, ...] = ()  # selections that lead beyond their list
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def _stack(name: str, template: Document, values: Document, settings: Settings) 
         key: resolved(at(entry, "Value"), made.scope) for key, entry in mapping(template, "Outputs").items()
     }
     missing = [k for k in parameters if k not in values and at(template, "Parameters", k, "Default") is None]
-    return Stack(name, template, parameters, resources, outputs, frozenset(missing))
+    beyond = tuple(dict.fromkeys(made.scope.beyond))
+    return Stack(name, template, parameters, resources, outputs, frozenset(missing), beyond)
 
 
 def _typed(value: Any, type_: Any) -> Any:
@@ -137,7 +139,11 @@ class _Made:
         if logical not in self.known and logical not in self.open:
             self.open.add(logical)
             body = at(self.template, "Resources", logical)
+            before = len(self.scope.beyond)
             self.known[logical] = resolved(body, self.scope) if isinstance(body, dict) else {}
+            for number in range(before, len(self.scope.beyond)):
+                if not self.scope.beyond[number].startswith("Resources."):
+                    self.scope.beyond[number] = f"Resources.{logical}: {self.scope.beyond[number]}"
         return self.known.get(logical, {})
 
     def _ref(self, name: str) -> Any:

@@ -49,6 +49,7 @@ def event_findings(deployment: Deployment) -> Iterator[Finding]:
             yield from _transformer(
                 f"{where}.Targets[{number}].InputTransformer", mapping(target, "InputTransformer")
             )
+    yield from _unheard(deployment)
 
 
 def _pattern(where: str, pattern: Document) -> Iterator[Finding]:
@@ -73,8 +74,33 @@ def _pattern(where: str, pattern: Document) -> Iterator[Finding]:
                 yield Finding(
                     f"{where}.detail.status", f"{source} has no status {status}", remedy, "MED-EVT-001"
                 )
+    for path, value in _lists(pattern):
+        if not value:
+            what = "is an empty list: EventBridge refuses the pattern"
+            yield Finding(f"{where}.{path}", what, "at least one value", "MED-EVT-001")
     if pattern and not sources and "account" not in pattern:
         yield Finding(f"{where}.source", "matches events of every source", "a source", "MED-EVT-001")
+
+
+def _lists(pattern: Document, path: str = "") -> Iterator[tuple[str, list[object]]]:
+    for key, value in pattern.items():
+        if isinstance(value, list):
+            yield f"{path}{key}", value
+        elif isinstance(value, dict):
+            yield from _lists(value, f"{path}{key}.")
+
+
+def _unheard(deployment: Deployment) -> Iterator[Finding]:
+    """Runs that neither fail nor end their own error handling are told of by rules alone."""
+    rules = deployment.of_type("AWS::Events::Rule")
+    patterns = [mapping(rule, "EventPattern") for _, _, rule in rules]
+    heard = {
+        s for p in patterns if "aws.states" in listed(p, "source") for s in listed(p, "detail", "status")
+    }
+    for status in sorted({"TIMED_OUT", "ABORTED"} - heard):
+        what = f"nobody hears of a run that ends {status}: its own Catch does not see that"
+        where = "infra_templates/orchestration.yaml Resources"
+        yield Finding(where, what, f"{status} in the status of a rule on aws.states", "MED-EVT-004")
 
 
 def _transformer(where: str, transformer: Document) -> Iterator[Finding]:

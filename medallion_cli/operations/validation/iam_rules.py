@@ -24,6 +24,11 @@ NAMELESS = (
     "kms:PutKeyPolicy",
     "kms:CreateGrant",
 )  # a key's ARN is made up by AWS; its own policy says who may
+# Services that say on whose behalf they take a role (the confused deputy problem, IAM's guide)
+DEPUTIES = frozenset(
+    f"{name}.amazonaws.com"
+    for name in ("dms", "glue", "monitoring.rds", "scheduler", "states", "vpc-flow-logs")
+)
 KINDS = {"AssumeRolePolicyDocument": "trust", "KeyPolicy": "resource"}
 
 
@@ -69,6 +74,8 @@ def policy_findings(policy: Policy) -> Iterator[Finding]:
         if sids.count(statement.get("Sid")) > 1:
             yield policy.finding(number, "Sid", f"{statement['Sid']} is there twice", "another Sid", "002")
         yield from statement_findings(policy, number, statement)
+        if policy.kind == "resource":
+            yield from _locked_out(policy, number, statement)
 
 
 def statement_findings(policy: Policy, number: int, statement: Document) -> Iterator[Finding]:
@@ -136,6 +143,13 @@ def _shape(policy: Policy, number: int, statement: Document) -> Iterator[Finding
         if key in statement and statement.get("Effect") == "Allow":
             what = "allows everything but what it names, and what AWS will add"
             yield policy.finding(number, key, what, f"{key.removeprefix('Not')} with what is needed", "004")
+
+
+def _locked_out(policy: Policy, number: int, statement: Document) -> Iterator[Finding]:
+    everybody = statement.get("Principal") in ("*", {"AWS": "*"})
+    if statement.get("Effect") == "Deny" and everybody and not mapping(statement, "Condition"):
+        what = "locks everybody out, whom nothing can let in again"
+        yield policy.finding(number, "Condition", what, "the condition under which it denies", "034")
 
 
 def _actions(policy: Policy, number: int, statement: Document) -> Iterator[Finding]:
@@ -219,7 +233,13 @@ def _shown(kind: str) -> str:
 
 
 def _conditions(policy: Policy, number: int, statement: Document) -> Iterator[Finding]:
+    if "Condition" in statement and not mapping(statement, "Condition"):
+        what = "is empty: the statement holds for everything"
+        yield policy.finding(number, "Condition", what, "a condition, or none", "021")
     for operator, asked in mapping(statement, "Condition").items():
+        if not mapping(asked):
+            what = f"{operator} asks for nothing: the statement holds for everything"
+            yield policy.finding(number, "Condition", what, "a key and its value", "021")
         plain = str(operator).removeprefix("ForAllValues:").removeprefix("ForAnyValue:")
         if plain not in iam_reference.OPERATORS:
             yield policy.finding(
@@ -246,10 +266,21 @@ def _principals(policy: Policy, number: int, statement: Document) -> Iterator[Fi
     for one in patterns(named.get("AWS"), policy.template):
         if re.fullmatch(r"(arn:[^:]*:iam::)?\d{12}(:.*)?", one) and "111122223333" not in one:
             yield policy.finding(number, "Principal", f"{one} is another account", "this account's", "031")
+    if policy.kind == "trust" and not _bounded(statement) and not _of_the_account(policy):
+        for service in sorted(set(_texts(named.get("Service"))) & DEPUTIES):
+            what = f"{service} could be sent by another account to take this role"
+            remedy = 'Condition: {StringEquals: {"aws:SourceAccount": !Ref AWS::AccountId}}'
+            yield policy.finding(number, "Condition", what, remedy, "033")
     for service in _texts(named.get("Service")):
         if not re.fullmatch(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?", service):
             what = f"{service} is no service"
             yield policy.finding(number, "Principal", what, "<service>.amazonaws.com", "032")
+
+
+def _of_the_account(policy: Policy) -> bool:
+    """DMS's own two roles are the account's, and are looked for by name."""
+    role = mapping(policy.template, *policy.path[:-1])
+    return role.get("RoleName") in NAMED_BY_AWS
 
 
 def _bounded(statement: Document) -> bool:

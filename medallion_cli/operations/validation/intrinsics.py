@@ -6,7 +6,7 @@ import base64
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from medallion_cli.operations.validation.documents import UNKNOWN, Document, at
@@ -23,6 +23,7 @@ class Scope:
     conditions: Document
     mappings: Document
     zones: tuple[str, ...]
+    beyond: list[str] = field(default_factory=list)  # what Fn::Select found no entry for
 
 
 def resolved(value: Any, scope: Scope) -> Any:
@@ -108,6 +109,8 @@ def _select(given: Any, scope: Scope) -> Any:
     match resolved(given, scope):
         case [index, list(parts)] if str(index).isdigit() and int(index) < len(parts):
             return parts[int(index)]
+        case [index, list(parts)] if index is not UNKNOWN and UNKNOWN not in parts:
+            scope.beyond.append(f"Fn::Select [{index}] of {len(parts)} entries")
     return UNKNOWN
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medallion_cli.errors import UsageError
 from medallion_cli.operations.findings import Finding
 from medallion_cli.operations.validation import code_facts
-from medallion_cli.operations.validation.documents import UNKNOWN, Document, mapping, text, words
+from medallion_cli.operations.validation.documents import UNKNOWN, Document, at, mapping, text, words
 from medallion_cli.operations.validation.machine import TYPE, definition, substituted
 from medallion_cli.operations.validation.machine_calls import calls
 
@@ -73,6 +73,7 @@ def job_findings(deployment: Deployment, assets: Assets) -> Iterator[Finding]:
         )
         yield from _special(where, given, source)
         yield from _spark(where, given)
+        yield from _places(deployment, where, job, given)
         if "MaxCapacity" in job:
             yield Finding(
                 f"{where}.MaxCapacity", "Glue refuses it beside WorkerType", "take it out", "MED-GLU-002"
@@ -125,51 +126,76 @@ def _unread() -> set[str]:
 def _special(where: str, given: Document, source: str) -> Iterator[Finding]:
     for name, (value, why) in NEEDED.items():
         if given.get(name) != value:
-            at = f"{where}.DefaultArguments.--{name}"
-            yield Finding(at, f"is {given.get(name)!r}: {why}", f'"--{name}": {value}', "MED-GLU-005")
+            place = f"{where}.DefaultArguments.--{name}"
+            yield Finding(place, f"is {given.get(name)!r}: {why}", f'"--{name}": {value}', "MED-GLU-005")
     if "medallion_glue" in source and not text(given, "extra-py-files").endswith("SharedCodeKey"):
-        at = f"{where}.DefaultArguments.--extra-py-files"
+        place = f"{where}.DefaultArguments.--extra-py-files"
         yield Finding(
-            at,
+            place,
             "does not lead to medallion_glue.zip, which the script imports",
             "${SharedCodeKey}",
             "MED-GLU-005",
         )
     for name, value in given.items():
         if "-" in name and name not in SPECIAL:
-            at = f"{where}.DefaultArguments.--{name}"
+            place = f"{where}.DefaultArguments.--{name}"
             yield Finding(
-                at,
+                place,
                 "Glue's scripts cannot read names with a hyphen",
                 f"--{name.replace('-', '_')}",
                 "MED-GLU-004",
             )
         if not isinstance(value, str) and value is not UNKNOWN:
-            at = f"{where}.DefaultArguments.--{name}"
-            yield Finding(at, f"{value!r} is no text", f'"{str(value).lower()}"', "MED-GLU-006")
+            place = f"{where}.DefaultArguments.--{name}"
+            yield Finding(place, f"{value!r} is no text", f'"{str(value).lower()}"', "MED-GLU-006")
 
 
 def _spark(where: str, given: Document) -> Iterator[Finding]:
     if given.get("conf") is UNKNOWN:
         return
     conf = dict(_pairs(text(given, "conf")))
-    at = f"{where}.DefaultArguments.--conf"
+    place = f"{where}.DefaultArguments.--conf"
     for name, (value, why) in SPARK.items():
         if conf.get(name) != value:
-            yield Finding(at, f"{name} is {conf.get(name)}: {why}", f"{name}={value}", "MED-GLU-007")
+            yield Finding(place, f"{name} is {conf.get(name)}: {why}", f"{name}={value}", "MED-GLU-007")
     catalog = text(given, "catalog") or "glue_catalog"
     if conf.get(f"spark.sql.catalog.{catalog}") != "org.apache.iceberg.spark.SparkCatalog":
         what = f"spark.sql.catalog.{catalog} is no Iceberg catalog, and the script reads {catalog}"
         yield Finding(
-            at, what, f"spark.sql.catalog.{catalog}=org.apache.iceberg.spark.SparkCatalog", "MED-GLU-007"
+            place, what, f"spark.sql.catalog.{catalog}=org.apache.iceberg.spark.SparkCatalog", "MED-GLU-007"
         )
     for key, value in CATALOG.items():
         if conf.get(f"spark.sql.catalog.{catalog}.{key}") != value:
             what = f"spark.sql.catalog.{catalog}.{key} is {conf.get(f'spark.sql.catalog.{catalog}.{key}')}"
-            yield Finding(at, what, f"{key}={value}", "MED-GLU-007")
+            yield Finding(place, what, f"{key}={value}", "MED-GLU-007")
     if not conf.get(f"spark.sql.catalog.{catalog}.warehouse", "").startswith("s3://"):
         what = f"spark.sql.catalog.{catalog}.warehouse is no place in S3"
-        yield Finding(at, what, "warehouse=s3://${SilverBucket}/warehouse", "MED-GLU-007")
+        yield Finding(place, what, "warehouse=s3://${SilverBucket}/warehouse", "MED-GLU-007")
+
+
+def _places(deployment: Deployment, where: str, job: Document, given: Document) -> Iterator[Finding]:
+    """What is named in S3 is in a bucket of the templates, and the groups that Glue logs to have an end."""
+    buckets = {text(bucket, "BucketName") for _, _, bucket in deployment.of_type("AWS::S3::Bucket")}
+    places = {"Command.ScriptLocation": at(job, "Command", "ScriptLocation")}
+    places |= {f"DefaultArguments.--{name}": value for name, value in given.items() if _is_place(name)}
+    for path, value in places.items():
+        for one in (part.strip() for part in str(value).split(",")):
+            found = re.fullmatch(r"s3://([^/]+)/.*", one)
+            if value is not UNKNOWN and (found is None or found[1] not in buckets):
+                what = f"{one} is in no bucket of the templates"
+                yield Finding(
+                    f"{where}.{path}", what, "s3://${CodeBucket}/… or another of them", "MED-GLU-010"
+                )
+    prefix = given.get("custom-logGroup-prefix", "/aws-glue/jobs")
+    groups = {text(group, "LogGroupName") for _, _, group in deployment.of_type("AWS::Logs::LogGroup")}
+    for name in sorted({f"{prefix}/output", f"{prefix}/error"} - groups) if prefix is not UNKNOWN else ():
+        what = f"logs to {name}, which no template makes: Glue makes one that is kept for ever"
+        place = f"{where}.DefaultArguments.--custom-logGroup-prefix"
+        yield Finding(place, what, "the prefix of the template's log groups", "MED-GLU-011")
+
+
+def _is_place(name: str) -> bool:
+    return name.endswith("_uri") or name in ("TempDir", "extra-py-files", "extra-jars", "extra-files")
 
 
 def _pairs(conf: str) -> Iterator[tuple[str, str]]:

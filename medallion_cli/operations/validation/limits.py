@@ -20,14 +20,23 @@ TABLE = Path(__file__).with_name("limits.yaml")
 
 
 def limit_findings(deployment: Deployment) -> Iterator[Finding]:
-    """Values outside of what the guides allow."""
+    """Values outside of what the guides allow, and values that only look optional."""
     for kind, rules in _table().items():
         for stack, logical, properties in deployment.of_type(kind):
             for path, rule in rules.items():
                 value = at(properties, *path.split("."))
+                if value is None and "needed" in rule and _parent(properties, path):
+                    where = deployment.place(stack, logical, *path.split("."))
+                    yield Finding(where, f"{path} is missing: {rule['needed']}", rule["form"], "MED-PRP-003")
                 if value is not None and value is not UNKNOWN and not _right(value, rule):
                     where = deployment.place(stack, logical, *path.split("."))
                     yield Finding(where, f"{path} is {value!r}: {rule['why']}", rule["form"], "MED-PRP-002")
+
+
+def _parent(properties: Document, path: str) -> bool:
+    """Whether what holds the value is there, or is the resource itself."""
+    *way, _ = path.split(".")
+    return not way or at(properties, *way) is not None
 
 
 @cache

@@ -18,6 +18,12 @@ HARMFUL = {
     "local_infile": ("0", "off", "seeding loads files from the client"),
     "skip_networking": ("1", "on", "nothing could connect"),
 }
+# name → all that it may be, for those that the templates set (MySQL's manual)
+CHOICES = {
+    "binlog_row_metadata": ("FULL", "MINIMAL"),
+    "log_output": ("FILE", "TABLE", "NONE"),
+    "time_zone": ("UTC",),  # a TIMESTAMP of the source is read as UTC
+}
 SWITCHES = words(
     """
     local_infile require_secure_transport binlog_transaction_compression event_scheduler general_log slow_query_log

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from medallion_cli.operations.validation.documents import UNKNOWN, Document, at, listed, text
+from medallion_cli.operations.validation.documents import UNKNOWN, Document, at, listed, mapping, text
 from medallion_cli.operations.validation.physical import arn
 
 if TYPE_CHECKING:
@@ -28,6 +28,14 @@ MANAGED = {
         "ec2:UnassignPrivateIpAddresses",
     ),
     "AWSLambdaBasicExecutionRole": ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
+    "AmazonRDSEnhancedMonitoringRole": (
+        "logs:CreateLogGroup",
+        "logs:PutRetentionPolicy",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+    ),
     "AWSGlueServiceRole": (
         "glue:*",
         "s3:ListBucket",
@@ -56,10 +64,19 @@ def statements(role: Document) -> Iterator[Document]:
         yield {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
 
 
-def allowed(role: Document, action: str, resource: str) -> bool:
-    """Whether a role may do `action` on `resource`; a condition is taken as met."""
-    decided = [text(s, "Effect") for s in statements(role) if _covers(s, action, resource)]
+def allowed(role: Document, action: str, resource: str, known: dict[str, str] | None = None) -> bool:
+    """Whether a role may do `action` on `resource`; a condition is taken as met, but for keys whose value is `known`."""
+    decided = [
+        text(s, "Effect") for s in statements(role) if _covers(s, action, resource) and _met(s, known or {})
+    ]
     return "Allow" in decided and "Deny" not in decided
+
+
+def _met(statement: Document, known: dict[str, str]) -> bool:
+    asked = mapping(statement, "Condition", "StringEquals")
+    return all(
+        value in map(str, listed(asked, key)) for key, value in known.items() if at(asked, key) is not None
+    )
 
 
 def trusts(role: Document, service: str) -> bool:

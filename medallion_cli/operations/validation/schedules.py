@@ -59,6 +59,11 @@ def _schedule(deployment: Deployment, stack: str, logical: str, properties: Docu
         yield Finding(
             where, "a start that fails leaves no trace", "DeadLetterConfig with a queue's Arn", "MED-SCH-004"
         )
+    retries = str(at(properties, "Target", "RetryPolicy", "MaximumRetryAttempts"))
+    if ":function:" in text(properties, "Target", "Arn") and retries != "0":
+        where = deployment.place(stack, logical, "Target", "RetryPolicy")
+        what = "a start whose answer was lost is made again: the generator would write its changes twice"
+        yield Finding(where, what, "RetryPolicy: {MaximumRetryAttempts: 0}", "MED-SCH-006")
     state = at(deployment.stacks[stack].template, "Resources", logical, "Properties", "State")
     named = at(deployment.stacks[stack].template, "Parameters", text(state, "Ref"), "Default")
     if (named if isinstance(state, dict) else state) != "DISABLED":

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.operations.findings import Finding
 from medallion_cli.operations.validation import mysql_parameters
-from medallion_cli.operations.validation.documents import UNKNOWN, Document, mapping, text, truthy
+from medallion_cli.operations.validation.documents import (
+    UNKNOWN,
+    Document,
+    mapping,
+    parsed_json,
+    text,
+    truthy,
+)
 
 if TYPE_CHECKING:
     from medallion_cli.operations.validation.deployment import Deployment
@@ -111,6 +117,10 @@ def _parameters(deployment: Deployment, stack: str, logical: str, group: Documen
                 remedy,
                 "MED-RDS-011",
             )
+        choices = mysql_parameters.CHOICES.get(name)
+        if choices and str(value).upper() not in choices:
+            remedy = f"one of: {', '.join(choices)}"
+            yield Finding(f"{where}.{name}", f"{value!r} is none of its values", remedy, "MED-RDS-011")
         if name in mysql_parameters.SWITCHES and str(value).lower() not in ("0", "1", "on", "off"):
             yield Finding(f"{where}.{name}", f"{value!r} is neither 0 nor 1", '"0" or "1"', "MED-RDS-011")
     encrypted = deployment.settings.parameters.get("SourceTls") != "false"
@@ -142,6 +152,7 @@ def _secrets(deployment: Deployment) -> Iterator[Finding]:
                 f"a password may hold one of {REFUSED.replace(' ', '')}, which RDS, Redshift or DMS refuses"
             )
             yield Finding(f"{where}.GenerateSecretString", what, "ExcludePunctuation: true", "MED-SEC-102")
+        yield from _login(where, rules)
         if _secret_arn(deployment, stack, logical) in read:
             yield from _four_keys(where, rules)
     yield from _attached(deployment)
@@ -153,16 +164,24 @@ def _secret_arn(deployment: Deployment, stack: str, logical: str) -> Any:
     return _arn(deployment, stack, logical)
 
 
+def _login(where: str, rules: Document) -> Iterator[Finding]:
+    """Whoever reads a login reads `username` and `password`."""
+    if "SecretStringTemplate" in rules:
+        place, known = f"{where}.GenerateSecretString", parsed_json(rules["SecretStringTemplate"])
+        if not isinstance(known, dict):
+            yield Finding(
+                f"{place}.SecretStringTemplate", "is no JSON object", "a JSON object", "MED-RDS-020"
+            )
+        elif "username" not in known:
+            yield Finding(f"{place}.SecretStringTemplate", "has no username", '"username": …', "MED-RDS-020")
+        if text(rules, "GenerateStringKey") != "password":
+            what = f"the password would be called {text(rules, 'GenerateStringKey')!r}, which nobody reads"
+            yield Finding(f"{place}.GenerateStringKey", what, "GenerateStringKey: password", "MED-RDS-020")
+
+
 def _four_keys(where: str, rules: Document) -> Iterator[Finding]:
-    try:
-        keys = set(json.loads(text(rules, "SecretStringTemplate") or "{}")) | {
-            text(rules, "GenerateStringKey")
-        }
-    except ValueError:
-        yield Finding(
-            f"{where}.GenerateSecretString.SecretStringTemplate", "is no JSON", "a JSON object", "MED-RDS-020"
-        )
-        return
+    known = parsed_json(rules.get("SecretStringTemplate"))
+    keys = {*(known if isinstance(known, dict) else ()), text(rules, "GenerateStringKey")}
     for key in ("username", "password", "host", "port"):
         if key not in keys:
             what = f"has no {key}: DMS reads username, password, host and port from it"

@@ -23,6 +23,11 @@ def wiring_findings(deployment: Deployment) -> Iterator[Finding]:
     yield from _functions(deployment)
     yield from _outputs(deployment)
     yield from _parameters(deployment)
+    for stack in deployment.stacks.values():
+        for one in stack.beyond:
+            place, _, what = one.rpartition(": ")
+            where = f"infra_templates/{stack.name}.yaml {place or 'Outputs'}"
+            yield Finding(where, f"{what}: there is none", "a number below that", "MED-WIR-006")
 
 
 def _settings(deployment: Deployment) -> Iterator[Finding]:
