@@ -21,8 +21,10 @@ from medallion_glue.history import SCD2_COLUMNS
 from medallion_glue.lakehouse import Lakehouse, open_session
 from medallion_glue.models import GoldModel, Pin, looked_up, pin_tables
 from medallion_glue.newest import newest
-from medallion_glue.objects import put_json, read_text
-from medallion_glue.positions import PastModel, Position, TableAt, pinned_at, positions
+from medallion_glue.objects import put_json, read_text, split
+from medallion_glue.peeked import peeked
+from medallion_glue.positions import Bronze, PastModel, Position, TableAt, pinned_at, positions
+from medallion_glue.traced import traced
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -39,19 +41,22 @@ def main() -> None:
     pipeline = read_pipeline(arguments["pipeline_uri"])
     request = json.loads(read_text(arguments["request_uri"]))
     house = Lakehouse(open_session("checksum"), arguments["catalog"], arguments["silver_database"])
-    put_json(arguments["result_uri"], answered(house, pipeline, request, arguments["bronze_bucket"]))
+    bronze = Bronze(arguments["bronze_bucket"], split(arguments["result_uri"])[0])
+    put_json(arguments["result_uri"], answered(house, pipeline, request, bronze))
 
 
-def answered(house: Lakehouse, pipeline: Pipeline, request: Request, bronze: str) -> dict[str, Any]:
+def answered(house: Lakehouse, pipeline: Pipeline, request: Request, bronze: Bronze) -> dict[str, Any]:
     """The result document of a request document."""
+    if "peek" in request:
+        return peeked(house, pipeline, request["peek"])
     if "trace" in request:
-        from medallion_glue.traced import traced
-
         return traced(house, pipeline, request["trace"], bronze)
     return checksums(house, pipeline, request, bronze)
 
 
-def checksums(house: Lakehouse, pipeline: Pipeline, request: Request, bronze: str = "") -> dict[str, Any]:
+def checksums(
+    house: Lakehouse, pipeline: Pipeline, request: Request, bronze: Bronze | None = None
+) -> dict[str, Any]:
     """Checksums, digests and rows of one pinned state of silver."""
     check = Check(house, pipeline, pin_tables(house, pipeline), request, bronze)
     check.reached  # noqa: B018 (asked once, before the threads ask)
@@ -78,7 +83,7 @@ class Check:
     pipeline: Pipeline
     pins: Mapping[str, Pin]
     request: Request = field(default_factory=dict)
-    bronze: str = ""
+    bronze: Bronze | None = None
     _kept: dict[str, Any] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -91,8 +96,8 @@ class Check:
                 tokens = {entry["token"] for entry in entries if entry.get("token")}
                 generation = self.request.get("generation")
                 self._kept["reached"] = (
-                    positions(self.house.spark, self.bronze, generation, tokens)
-                    if generation and tokens
+                    positions(self.house.spark, self.bronze.bucket, generation, tokens)
+                    if self.bronze and generation and tokens
                     else {}
                 )
             found: Mapping[str, Position] = self._kept["reached"]
@@ -112,15 +117,18 @@ class Check:
             return {"table": table.name, **sums.checksum(self._until(table, entry), table.columns)}
         there = self._at(entry)
         found = {"table": table.name, **sums.checksum(there.held, table.columns)}
-        if self.bronze and there.waiting is not None:
+        if there.waiting is not None:
             found["waiting"] = waiting(there, int(entry.get("limit", LIMIT)))
             found["whole"] = sums.checksum(there.whole, table.columns)
         return found
 
     def _at(self, entry: Request) -> TableAt:
-        table, generation = self.pipeline.table(entry["table"]), self.request.get("generation")
+        table = self.pipeline.table(entry["table"])
         position = self.reached.get(entry.get("token") or "")
-        return TableAt(self.house, table, self.pins[table.name], self.bronze, generation, position)
+        pin, generation = self.pins[table.name], self.request.get("generation")
+        if self.bronze is None:
+            return TableAt(self.house, table, pin)
+        return self.bronze.at(self.house, table, pin, generation, position)
 
     def _until(self, table: Table, entry: Request) -> DataFrame:
         generation, seq = entry["upto_generation"], entry.get("upto_seq")

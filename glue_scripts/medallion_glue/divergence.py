@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from medallion_glue.bronze import files
 from medallion_glue.checksums import CELL, cells
 from medallion_glue.document import Column
 from medallion_glue.newest import newest
@@ -107,11 +106,9 @@ class Reasons:
 
     @cached_property
     def bronze(self) -> dict[Key, Version]:
-        """Newest versions in the generation's files."""
-        table = self.table
-        generation = table.generation or (table.position.generation if table.position else "")
-        there = files(table.bronze, generation, table.table) if generation else []
-        return self._versions(table.of_bronze(there)) if there else {}
+        """Newest versions in the files since the load."""
+        there = self.table.there()
+        return self._versions(self.table.of_bronze(there)) if there else {}
 
     def _versions(self, changes: DataFrame) -> dict[Key, Version]:
         return dict(self._collected(changes))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from medallion_glue.bronze import files, read_changes
 from medallion_glue.document import Table
+from medallion_glue.erasures import NOTHING, Erasures, left, read_erasures
+from medallion_glue.generations import Generations, TableGenerations, read_generations
 from medallion_glue.heartbeat import TABLE as HEARTBEAT
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.models import GoldModel, Pin
@@ -58,9 +60,11 @@ class TableAt:
     house: Lakehouse
     table: Table
     pin: Pin
-    bronze: str
+    bronze: str = ""
     generation: str | None = None
     position: Position | None = None
+    folders: TableGenerations = field(default_factory=TableGenerations)
+    erasures: Erasures = NOTHING
 
     @property
     def keys(self) -> list[str]:
@@ -102,27 +106,39 @@ class TableAt:
         if waiting is None:
             return self.held
         if self._replaces(waiting):
-            return self._newest(waiting.where(f"`_generation` = '{self.generation}'"))
+            return self._newest(waiting.where(f"`_generation` >= '{self.base}'"))
         wanted = waiting.select(*self.keys).distinct()
         history = self._upto(self.changes).join(wanted, self.keys, "left_semi")
         again = history.select(*waiting.columns).unionByName(waiting)
         return self.held.join(wanted, self.keys, "left_anti").unionByName(self._newest(again))
 
-    def unread(self) -> list[str]:
-        """Bronze files of the generation that silver has not taken."""
+    @property
+    def base(self) -> str:
+        """The generation with the load that counts at the newest one."""
+        return self.folders.base(self.generation or "")
+
+    def there(self) -> list[str]:
+        """Bronze files since that load."""
         if self.generation is None:
             return []
-        taken = self.silver.taken()
-        return [key for key in files(self.bronze, self.generation, self.table) if key not in taken]
+        first, last = (int(name[1:]) for name in (self.base, self.generation))
+        folders = [f"g{number:04d}" for number in range(first, last + 1)]
+        return [key for folder in folders for key in files(self.bronze, folder, self.table)]
+
+    def unread(self) -> list[str]:
+        """Those of them that silver has not taken."""
+        taken = {*self.silver.taken(), *self.erasures.emptied}
+        return [key for key in self.there() if key not in taken]
 
     @property
     def silver(self) -> SilverTable:
         """The table's way from bronze."""
-        return SilverTable(self.house, self.table, self.bronze)
+        return SilverTable(self.house, self.table, self.bronze, self.erasures, self.folders)
 
     def of_bronze(self, keys: list[str]) -> DataFrame:
-        """Bronze files as rows of `<t>_changes`."""
-        return read_changes(self.house.spark, self.bronze, keys, self.table)
+        """Bronze files as rows of `<t>_changes`, less what was erased."""
+        rows = read_changes(self.house.spark, self.bronze, keys, self.table)
+        return left(rows, self.table, self.erasures)
 
     def _from_bronze(self) -> DataFrame | None:
         unread = self.unread()
@@ -137,16 +153,40 @@ class TableAt:
         return self.house.appended(self.table.changes, self.pin.changes, head)
 
     def _replaces(self, waiting: DataFrame) -> bool:
-        """Whether a generation waits that will replace the one at hand."""
-        known = self.house.property(self.table.name, GENERATION)
-        newer = waiting.where(f"`_generation` > '{known or ''}' AND `_generation` = '{self.generation}'")
-        return not newer.isEmpty()
+        """Whether a load waits that will replace the one at hand."""
+        known = self.house.property(self.table.name, GENERATION) or ""
+        return known < self.base and not waiting.where(f"`_generation` >= '{self.base}'").isEmpty()
 
     def _upto(self, rows: DataFrame) -> DataFrame:
         return rows if self.position is None else rows.where(self.position.until)
 
     def _newest(self, changes: DataFrame) -> DataFrame:
         return _live(newest(changes, self.table).select(*[name for name, _ in state_columns(self.table)]))
+
+
+@dataclass(frozen=True)
+class Bronze:
+    """The bucket of bronze, and what the artifacts bucket says of its generations and of what was erased in it."""
+
+    bucket: str
+    artifacts: str
+
+    def at(
+        self,
+        house: Lakehouse,
+        table: Table,
+        pin: Pin,
+        generation: str | None,
+        position: Position | None = None,
+    ) -> TableAt:
+        """A silver table at a position, with what waits for it."""
+        folders = self._generations.of(f"{table.schema}.{table.name}")
+        erased = read_erasures(self.artifacts, [table.name]).get(table.name, NOTHING)
+        return TableAt(house, table, pin, self.bucket, generation, position, folders, erased)
+
+    @cached_property
+    def _generations(self) -> Generations:
+        return read_generations(self.artifacts)
 
 
 def pinned_at(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from medallion_glue.bronze import files, read_changes
 from medallion_glue.document import Column, Input, Model, Pipeline, Table
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.models import GoldModel, Pin, pin_tables
-from medallion_glue.positions import TableAt
+from medallion_glue.positions import Bronze, TableAt
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -21,14 +20,13 @@ FACTS = ("_op", "_generation", "_seq", "_bronze_file", "_bronze_row", "_failed",
 Request = Mapping[str, Any]
 
 
-def traced(house: Lakehouse, pipeline: Pipeline, request: Request, bronze: str) -> dict[str, Any]:
+def traced(house: Lakehouse, pipeline: Pipeline, request: Request, bronze: Bronze) -> dict[str, Any]:
     """What silver holds of {table, key: {column: text}}, and what waits in bronze; `generation` is the one being written."""
     table, key = pipeline.table(request["table"]), request["key"]
     pins, condition = pin_tables(house, pipeline), matching(table, key)
+    there = bronze.at(house, table, pins.get(table.name, Pin(None, None)), request.get("generation"))
     if table.name not in pins:
-        waiting = _in_bronze(house, table, bronze, request.get("generation"), condition)
-        return {"row": None, "changes": [], "waiting": waiting, "models": []}
-    there = TableAt(house, table, pins[table.name], bronze, request.get("generation"))
+        return {"row": None, "changes": [], "waiting": _waiting(there, condition), "models": []}
     own = house.at(table.changes, None).where(condition)
     row = house.at(table.name, pins[table.name].table).where(condition)
     return {
@@ -69,8 +67,7 @@ def _rows(rows: DataFrame, table: Table, facts: Sequence[str]) -> Iterator[dict[
 def _changes(house: Lakehouse, there: TableAt, own: DataFrame) -> Iterator[dict[str, Any]]:
     """The changes that silver has taken, oldest first, with the snapshot that holds each."""
     table = there.table
-    rows = own.selectExpr("*", "`_file` AS `_data_file`")
-    newest = rows.orderBy(*[rows[name].desc() for name in ORDER]).limit(CHANGES)
+    newest = _newest(own.selectExpr("*", "`_file` AS `_data_file`"))
     found = sorted(_rows(newest, table, [*FACTS, "_data_file"]), key=_order)
     snapshots = _snapshots(house, table.changes, {row["_data_file"] for row in found})
     for row in found:
@@ -115,19 +112,12 @@ def _waiting(there: TableAt, condition: str) -> list[dict[str, Any]]:
     unread = there.unread()
     if not unread:
         return []
-    rows = there.of_bronze(unread).where(condition)
-    return sorted(_rows(rows.limit(CHANGES), there.table, FACTS), key=_order)
+    rows = _newest(there.of_bronze(unread).where(condition))
+    return sorted(_rows(rows, there.table, FACTS), key=_order)
 
 
-def _in_bronze(
-    house: Lakehouse, table: Table, bronze: str, generation: str | None, condition: str
-) -> list[dict[str, Any]]:
-    """Changes in bronze of a table that silver has nothing of."""
-    keys = files(bronze, generation, table) if generation else []
-    if not keys:
-        return []
-    rows = read_changes(house.spark, bronze, keys, table).where(condition)
-    return sorted(_rows(rows.limit(CHANGES), table, FACTS), key=_order)
+def _newest(changes: DataFrame) -> DataFrame:
+    return changes.orderBy(*[changes[name].desc() for name in ORDER]).limit(CHANGES)
 
 
 def _touched(
