@@ -46,16 +46,13 @@ def verify(
     what = scope(call.pipeline, table, model, limit)
     with closing(warehouse(call)) as gold:
         steps = compare(call.target, call.outputs, call.settings, call.pipeline, gold, what)
-        found = call.terminal.follow(steps)
+        found = call.terminal.follow(steps).spelled(call.command("").strip())
     if call.terminal.wants_json:
         call.terminal.document(found.document)
     else:
         _show(call, found)
     if not found.equal:
-        names = [
-            str(e.get("table") or e.get("model")) for e in [*found.tables, *found.models] if not e["equal"]
-        ]
-        raise CheckFailed(f"not equal: {', '.join(names)}", hint=_hint(call, found))
+        raise _not_equal(call, found)
 
 
 def _show(call: Invocation, found: Verification) -> None:
@@ -73,10 +70,11 @@ def _show(call: Invocation, found: Verification) -> None:
         )
     if found.differences:
         rows = [
-            (d.layer, d.table, _key(d), ", ".join(d.columns) or "row", _why(d)) for d in found.differences
+            (d.code, d.layer, d.table, _key(d), ", ".join(d.columns) or "row", _why(d))
+            for d in found.differences
         ]
         call.terminal.line()
-        call.terminal.rows(None, ("layer", "table", "key", "differs", "why"), rows)
+        call.terminal.rows(None, ("code", "layer", "table", "key", "differs", "why"), rows)
     if (total := found.differences_total) > len(found.differences):
         least = "" if found.differences_exact else "at least "
         call.terminal.line(f"{len(found.differences)} of {least}{total:,} differences", "dim")
@@ -90,11 +88,17 @@ def _key(one: Difference) -> str:
 
 def _why(one: Difference) -> str:
     more = [*one.rules, *([one.run_id] if one.run_id else []), *([one.file] if one.file else [])]
-    return one.reason.replace("_", " ") + (f" ({', '.join(more)})" if more else "") + f": {one.why}"
+    after = f", after {', '.join(one.follows)}" if one.follows else ""
+    return one.reason.replace("_", " ") + (f" ({', '.join(more)})" if more else "") + f": {one.why}{after}"
 
 
-def _hint(call: Invocation, found: Verification) -> str:
-    return call.command(found.remedy) + ", then verify again"
+def _not_equal(call: Invocation, found: Verification) -> CheckFailed:
+    pairs = [*found.tables, *found.models]
+    names = ", ".join(str(e.get("table") or e.get("model")) for e in pairs if not e["equal"])
+    again = call.command("verify")
+    if found.first is None:  # rows came and went while it looked
+        return CheckFailed(f"not equal: {names}", hint=again)
+    return CheckFailed(f"{found.first.code} not equal: {names}", hint=f"{found.first.remedy} && {again}")
 
 
 def trace(

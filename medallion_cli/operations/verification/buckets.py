@@ -35,11 +35,6 @@ class Search:
             return True
         return bool(self.prefixes) and (max(self.sizes) <= READABLE or len(self.prefixes[0]) >= DEEPEST)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing differs any more: what did has changed meanwhile."""
-        return self.digits > 0 and bool(self.sizes) and not any(self.sizes)
-
 
 def begin(name: str, rows: int) -> Search:
     """A search over a table of that many rows: as many buckets as make them readable, 4,096 at most."""

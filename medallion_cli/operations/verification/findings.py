@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 MASK = "***"
 
-# reason → (what it means, what to type; then verify again)
+# reason → (what it means, its code); of what differs in the warehouse alone: GOLD
 REASONS: Mapping[str, tuple[str, str]] = {
-    "not_replicated": ("replication has not brought it to bronze", "replicate start"),
-    "missing_in_bronze": ("no file of bronze holds it: a file is missing", "replicate reload"),
-    "set_aside": ("its bronze file was set aside", "replicate reload"),
-    "quarantined": ("a rule keeps it in quarantine", "quarantine list"),
-    "dropped": ("a rule drops it", "quarantine list"),
-    "not_merged": ("it waits to be merged", "run"),
-    "not_loaded": ("it is staged and waits for the merge", "merge"),
-    "different": ("the layer holds something else", "replicate reload"),
+    "not_replicated": ("replication has not brought it to bronze", "MED-VER-006"),
+    "missing_in_bronze": ("no file of bronze holds it: a file is missing", "MED-VER-001"),
+    "set_aside": ("its bronze file was set aside", "MED-SIL-004"),
+    "quarantined": ("a rule keeps it in quarantine", "MED-SIL-003"),
+    "dropped": ("a rule drops it", "MED-VER-007"),
+    "not_merged": ("it waits to be merged", "MED-VER-004"),
+    "not_loaded": ("it is staged and waits for the merge", "MED-VER-005"),
+    "different": ("the layer holds something else", "MED-VER-002"),
 }
-GOLD_REMEDY = "run --layer gold --full"  # what differs in gold alone is evaluated again
+GOLD = "MED-VER-003"
+ORDER = ("bronze", "silver", "staging", "gold")
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,16 @@ class Difference:
 
     table: str
     key: dict[str, str] | None
-    columns: tuple[str, ...]
     layer: str
     reason: str
+    columns: tuple[str, ...] = ()
     model: str | None = None
     rules: tuple[str, ...] = ()
     file: str | None = None
     run_id: str | None = None
     rows: int = 1
+    follows: tuple[str, ...] = ()  # tables or models before it that differ too: they are mended first
+    code: str = ""
     why: str = ""
     remedy: str = ""
 
@@ -46,20 +50,20 @@ class Difference:
     def document(self) -> dict[str, Any]:
         """Its entry in the JSON."""
         found = asdict(self)
-        return {**found, "columns": list(self.columns), "rules": list(self.rules)}
+        return {**found, **{name: list(found[name]) for name in ("columns", "rules", "follows")}}
 
 
 def difference(table: str, key: dict[str, str] | None, layer: str, reason: str, **more: Any) -> Difference:
-    """A difference with what its reason means and asks for."""
-    why, remedy = REASONS[reason]
-    if reason == "different" and layer in ("gold", "staging"):
-        remedy = GOLD_REMEDY
-    return Difference(table, key, layer=layer, reason=reason, **{"why": why, "remedy": remedy, **more})
+    """A difference with what its reason means, its code in the catalogue of findings and what that asks for."""
+    from medallion_cli.operations.doctor.catalogue import finding
+
+    why, code = REASONS[reason]
+    code = GOLD if reason == "different" and layer == "gold" else code
+    remedy = finding(code, why, table=table).remedy
+    return Difference(table, key, layer, reason, **{"code": code, "why": why, "remedy": remedy, **more})
 
 
-def named_key(
-    names: Sequence[str], texts: Sequence[str], personal: Iterable[str], key: Sequence[str] = ()
-) -> dict[str, str]:
+def named_key(names: Sequence[str], texts: Sequence[str], personal: Iterable[str]) -> dict[str, str]:
     """A key by column; a personal one is masked."""
     hidden = set(personal)
     return {n: MASK if n in hidden else text for n, text in zip(names, texts, strict=True)}
@@ -86,8 +90,13 @@ class Verification:
         return {**vars(self), "differences": [one.document for one in self.differences]}
 
     @property
-    def remedy(self) -> str:
-        """What to type first: that of the earliest layer."""
-        order = ("bronze", "silver", "staging", "gold")
-        known = sorted(self.differences, key=lambda one: order.index(one.layer))
-        return known[0].remedy if known else "run"
+    def first(self) -> Difference | None:
+        """What to mend first: that of the earliest layer."""
+        return min(self.differences, key=lambda one: ORDER.index(one.layer), default=None)
+
+    def spelled(self, words: str) -> Verification:
+        """With `medallion` in remedies spelled as this invocation's command."""
+        again = [
+            replace(d, remedy=re.sub(r"\bmedallion\b(?= [a-z])", words, d.remedy)) for d in self.differences
+        ]
+        return replace(self, differences=again)

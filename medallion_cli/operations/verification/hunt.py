@@ -34,6 +34,11 @@ class Prey:
         return self.of.name
 
     @property
+    def which(self) -> tuple[bool, str]:
+        """A table and a model may share a name."""
+        return self.is_table, self.name
+
+    @property
     def exact(self) -> bool:
         """Whether everything that differs was counted."""
         return self.search is None or not self.search.cut
@@ -77,7 +82,7 @@ class Hunt:
         """One step down, or the rows, of each; those that have their rows are done."""
         seen = self.beats()
         entries: dict[str, list[dict[str, Any]]] = {"digests": [], "rows": []}
-        sides: dict[str, dict[str, str]] = {}
+        sides: dict[tuple[bool, str], dict[str, str]] = {}
         files: dict[str, dict[str, Any]] = {}
         for one in found:
             search = one.search
@@ -86,7 +91,7 @@ class Hunt:
                 entries["rows"] += self._rows(one, search, files)
                 continue
             token = uuid.uuid4().hex
-            sides[one.name] = self._digests(one, search, token)
+            sides[one.which] = self._digests(one, search, token)
             entries["digests"].append(
                 {**_named(one), "digits": search.digits, "prefixes": [*search.prefixes], "token": token}
             )
@@ -95,16 +100,18 @@ class Hunt:
         answer = self.spark.answer({**self.request, **entries}, files)
         self._taken(found, answer, sides)
 
-    def _taken(self, found: Sequence[Prey], answer: dict[str, Any], sides: dict[str, dict[str, str]]) -> None:
-        known = {(one.is_table, one.name): one for one in found}
+    def _taken(
+        self, found: Sequence[Prey], answer: dict[str, Any], sides: dict[tuple[bool, str], dict[str, str]]
+    ) -> None:
+        known = {one.which: one for one in found}
         for entry in answer["digests"]:
             one = known[_which(entry)]
             assert one.search is not None
-            one.search = narrowed(one.search, sides[one.name], entry["digests"])
+            one.search = narrowed(one.search, sides[one.which], entry["digests"])
         for entry in answer["rows"]:
             known[_which(entry)].take(entry, self.limit)
         for one in found:
-            if one.name not in sides and not one.total:  # its rows were read, and are equal by now
+            if one.which not in sides and not one.total:  # its rows were read, and are equal by now
                 one.search = None
 
     def _digests(self, one: Prey, search: Search, token: str) -> dict[str, str]:

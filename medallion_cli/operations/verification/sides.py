@@ -151,6 +151,11 @@ class GoldSide:
         known = {column.name: column.canonical["redshift"] for column in model.checked}
         return [known[name] for name in identity(model)], list(known.values())
 
+    def positions(self) -> dict[str, str | None]:
+        """The position that each model has reached now."""
+        rows = self.warehouse.execute("SELECT model, to_position FROM etl.position").rows
+        return {str(model): None if at is None else str(at) for model, at in rows}
+
     def unmerged(self) -> dict[str, str]:
         """The run that each model was staged by and that was not merged."""
         sql = (

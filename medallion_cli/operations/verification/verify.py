@@ -12,9 +12,10 @@ import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Started
 from medallion_cli.operations.verification.findings import (
     Difference,
@@ -166,7 +167,15 @@ class Look:
                 self.what.limit,
             )
             yield from hunt.follow(found)
-            self._described(found)
+            self._described([one for one in found if one.is_table or self._stood_still(one)])
+
+    def _stood_still(self, one: Prey) -> bool:
+        """Whether gold's model is the one that was compared; MedallionError when a run has merged into it meanwhile."""
+        if one.total and self.warehouse.positions().get(one.name) != self.of_gold[one.name]["position"]:
+            raise MedallionError(
+                f"a run has merged {one.name} while it was looked into", hint="medallion verify"
+            )
+        return True
 
     def _flowing(self) -> bool:
         """Whether tables have changed since the heartbeat."""
@@ -277,6 +286,7 @@ class Look:
             self.exact = self.exact and one.exact
             describe = self._of_table if one.is_table else self._of_model
             self.differing += [describe(one.of, each) for each in one.keys]  # type: ignore[arg-type]
+        self.differing = following(self.differing, self.pipeline)
 
     def _of_table(self, table: Table, each: dict[str, Any]) -> Difference:
         more = {n: each[n] for n in ("file",) if each.get(n)} | {"rules": tuple(each.get("rules", ()))}
@@ -328,6 +338,23 @@ class Look:
         held, wanted = counted(gold), counted(expected)
         equal = held == wanted or (not held["rows"] and not wanted["rows"])
         return {"model": model.name, "equal": equal, "gold": held, "expected": wanted}
+
+
+def following(found: list[Difference], pipeline: Pipeline) -> list[Difference]:
+    """With those of gold that follow a difference before them: in a table that the model reads, or in its facts."""
+    apart = {one.table: one for one in reversed(found)}  # the first of each
+
+    def followed(one: Difference) -> Difference:
+        if one.model is None:
+            return one
+        model = pipeline.model(one.model)
+        before = [name for name in (*(entry.table for entry in model.inputs), model.source) if name in apart]
+        before = [name for name in before if name != one.model or apart[name].model is None]
+        if not before:
+            return one
+        return replace(one, follows=tuple(before), remedy=apart[before[0]].remedy)
+
+    return [followed(one) for one in found]
 
 
 def later(work: Callable[[], T]) -> Future[T]:
