@@ -206,7 +206,8 @@ class Tracer:
         held = {entry["model"]: entry["_raw"] for entry in gold}
         for model in self.pipeline.models:
             rows = held.get(model.source or "", [])
-            keys = sorted({tuple(str(row[name]) for name in model.key) for row in rows})[:KEYS]
+            held_keys = {tuple(row[name] for name in model.key) for row in rows}
+            keys = sorted(tuple(map(str, key)) for key in held_keys if None not in key)[:KEYS]
             if found := self._rows(model, model.key, keys):
                 personal = personal_columns(self.pipeline)[model.name]
                 yield {
