@@ -30,6 +30,6 @@ def demo(
     seed(context, rows=0, changes=max(rows // 50, 100), from_mysql=None, seed_=43)
     run(context, layer=None, table=None, full=False)
     checks.verify(context)
-    observe.dashboard(context, html=None)
+    observe.dashboard(context)
     observe.dashboard(context, html=html)
     call.terminal.say(f"Take it down with: {call.command('down --yes')}", None)

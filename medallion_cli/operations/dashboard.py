@@ -1,23 +1,18 @@
-"""The dashboard: asks the visuals' questions of gold, and writes the answers as one page that needs no network."""
+"""The dashboard: asks the visuals' questions of gold; how the answers are named and labelled."""
 
 from __future__ import annotations
 
-import html
-import json
-import math
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from medallion_cli.dashboard import DASHBOARD, Visual, load_dashboard
 from medallion_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from medallion_cli.assets import Assets
     from medallion_cli.aws.warehouse import Warehouse
@@ -25,7 +20,6 @@ if TYPE_CHECKING:
     from medallion_cli.spec import Pipeline
 
 Grain = Literal["month", "day", "other"]
-_LARGEST_EXACT = 2**53  # JavaScript's numbers are exact up to here; what is longer travels as text
 
 
 @dataclass(frozen=True)
@@ -57,8 +51,7 @@ class Answer:
     @property
     def labels(self) -> list[str]:
         """The x of each point as axes and legends show it."""
-        pattern = {"month": "%b %Y", "day": "%Y-%m-%d", "other": ""}[self.grain]
-        return [_label(x, pattern) for x, _ in self.drawn]
+        return [label(x, self.grain) for x, _ in self.drawn]
 
 
 def visuals(assets: Assets, pipeline: Pipeline) -> tuple[Visual, ...]:
@@ -90,21 +83,6 @@ def subtitle(pipeline: Pipeline, now: datetime) -> str:
     parts = parts if business.get("sales_statuses") else []
     parts += [f"Days and months in {business['time_zone']}", f"Amounts in {business['currency']}"]
     return " · ".join([*parts, f"Generated {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"])
-
-
-def page(answers: Sequence[Answer], pipeline: Pipeline, now: datetime | None = None) -> str:
-    """One HTML document with the data inside; it asks nothing of any network."""
-    document = {
-        "currency": str(pipeline.business["currency"]),
-        "visuals": [_document(answer) for answer in answers],
-    }
-    parts = {
-        "__TITLE__": html.escape(title(pipeline)),
-        "__SUBTITLE__": html.escape(subtitle(pipeline, now or datetime.now(UTC))),
-        "__DATA__": _embedded(document),
-    }
-    template = resources.files(__package__).joinpath("page", "page.html").read_text(encoding="utf-8")
-    return re.sub("|".join(parts), lambda found: parts[found.group()], template)
 
 
 def _answer(warehouse: Warehouse, visual: Visual, currency: str) -> Answer:
@@ -141,7 +119,9 @@ def _without_gaps(points: list[tuple[Value, Value]]) -> list[tuple[Value, Value]
     return [(day, known.get(day, 0)) for day in every]
 
 
-def _label(value: Value, pattern: str) -> str:
+def label(value: Value, grain: Grain) -> str:
+    """A value of x as axes, legends and tables show it."""
+    pattern = {"month": "%b %Y", "day": "%Y-%m-%d", "other": ""}[grain]
     match value:
         case None:
             return "–"
@@ -156,42 +136,3 @@ def _label(value: Value, pattern: str) -> str:
 def _either(names: Sequence[str]) -> str:
     """`a, b or c`."""
     return " or ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
-
-
-def _document(answer: Answer) -> dict[str, Any]:
-    """What the page's script draws of one visual, and the table behind it."""
-    visual = answer.visual
-    document: dict[str, Any] = {"id": visual.id, "title": visual.title, "kind": visual.kind}
-    if visual.kind == "kpi":
-        first = answer.rows[0] if answer.rows else {}
-        measures = [(m.title, first.get(m.column), m.format) for m in visual.measures]
-        return document | {
-            "measures": [{"title": t, "value": _plain(v), "format": f} for t, v, f in measures],
-        }
-    return document | {
-        "x": str(visual.x),
-        "y": str(visual.y),
-        "format": visual.format,
-        "grain": answer.grain,
-        "labels": answer.labels,
-        "values": [_plain(y) for _, y in answer.drawn],
-    }
-
-
-def _plain(value: Value) -> int | float | str | None:
-    """A number as JSON and JavaScript keep it exactly."""
-    match value:
-        case float() if not math.isfinite(value):
-            return None
-        case int() | float() if abs(value) < _LARGEST_EXACT:
-            return value
-        case None:
-            return None
-        case _:
-            return str(value)
-
-
-def _embedded(document: Mapping[str, Any]) -> str:
-    """JSON for a script element: nothing in it can end the element or open a comment (`</`, `<!--`)."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

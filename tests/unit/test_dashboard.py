@@ -20,7 +20,8 @@ from medallion_cli.commands.charts import compact, draw, shown, ticks
 from medallion_cli.console import Terminal
 from medallion_cli.dashboard import Measure, Visual
 from medallion_cli.errors import UsageError
-from medallion_cli.operations.dashboard import Answer, answers, page, subtitle
+from medallion_cli.operations.dashboard import Answer, answers, subtitle
+from medallion_cli.operations.dashboard_page import page
 from medallion_cli.spec import load_pipeline
 
 ROOT = Path(__file__).parents[2]

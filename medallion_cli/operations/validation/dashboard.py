@@ -60,6 +60,7 @@ def file_findings(dashboard: Dashboard, views: Mapping[str, list[str]]) -> Itera
             remedy = f"did you mean {near[0]}?" if near else f"make sql/redshift/views/{visual.view}.sql"
             yield Finding(f"{where}.view", f"there is no view {visual.view}", remedy, "MED-DSH-001")
             continue
+        yield from _slice_findings(where, visual, views)
         for key, column in _columns(visual):
             if column not in views[visual.view]:
                 near = difflib.get_close_matches(str(column), views[visual.view], 1)
@@ -67,6 +68,21 @@ def file_findings(dashboard: Dashboard, views: Mapping[str, list[str]]) -> Itera
                 yield Finding(
                     f"{where}.{key}", f"gold.{visual.view} has no column {column}", remedy, "MED-DSH-002"
                 )
+
+
+def _slice_findings(where: str, visual: Visual, views: Mapping[str, list[str]]) -> Iterator[Finding]:
+    """The columns that the page's filters take are there."""
+    for number, each in enumerate(visual.slices):
+        place = f"{where}.slices[{number}]"
+        if each.view not in views:
+            remedy = f"make sql/redshift/views/{each.view}.sql"
+            yield Finding(f"{place}.view", f"there is no view {each.view}", remedy, "MED-DSH-001")
+            continue
+        x = [] if visual.kind == "kpi" else [str(visual.x)]
+        for column in [*x, *each.by.values(), *visual.sums(each)]:
+            if column not in views[each.view]:
+                what = f"gold.{each.view} has no column {column}"
+                yield Finding(place, what, f"one of: {', '.join(views[each.view])}", "MED-DSH-002")
 
 
 def _columns(visual: Visual) -> list[tuple[str, str | None]]:
