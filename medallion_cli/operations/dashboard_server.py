@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +34,15 @@ class Asked:
             if self.said is None or now - self.at >= self.every:
                 self.said, self.at = self.ask(), now
             return self.said
+
+
+class _Quiet(ThreadingHTTPServer):
+    """A browser that goes away in the middle of an answer is nothing to tell."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tells of everything else."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def server(port: int, html: Callable[[dict[str, Any]], str], asked: Asked) -> ThreadingHTTPServer:
@@ -73,7 +83,7 @@ def server(port: int, html: Callable[[dict[str, Any]], str], asked: Asked) -> Th
             """Nothing: the terminal is the user's."""
 
     try:
-        return ThreadingHTTPServer((HOST, port), Page)
+        return _Quiet((HOST, port), Page)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"port {port}: {reason}", hint="medallion dashboard --serve --port 0") from None

@@ -75,7 +75,9 @@ function chartOf(visual, slice, found, active) {
 function option(select, value, text) { node(select, "option", {value}, text); }
 
 function chooser(parent, name, label, options) {
-  const select = node(node(parent, "label", {}, label), "select", {name});
+  const box = node(parent, "div", {class: "chooser"}), id = `filter-${name}`;
+  node(box, "label", {for: id}, label);
+  const select = node(box, "select", {name, id});
   options.forEach(([value, text]) => option(select, value, text));
   return select;
 }
@@ -95,7 +97,7 @@ function drawFilters(form, changed) {
     months = values.every(value => /-01$/.test(value));
     const set = node(form, "fieldset"), options = values.map(value => [value, spanLabel(value)]);
     node(set, "legend", {class: "unseen"}, filter.title);
-    const ends = [chooser(set, `${filter.id}-from`, `${filter.title} from`, options), chooser(set, `${filter.id}-to`, "to", options)];
+    const ends = [chooser(set, `${filter.id}-from`, `${filter.title} from`, options), chooser(set, `${filter.id}-to`, `${filter.title} to`, options)];
     const last = values.length - 1, now = chosen[filter.id] || [values[0], values[last]];
     ends.forEach((end, k) => { end.value = values.includes(now[k]) ? now[k] : values[k ? last : 0]; });
     ends.forEach((end, k) => end.addEventListener("change", () => {
