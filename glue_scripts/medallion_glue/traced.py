@@ -39,7 +39,7 @@ def traced(house: Lakehouse, pipeline: Pipeline, request: Request, bronze: Bronz
             for model in pipeline.models
             for entry in model.inputs
             if entry.table == table.name
-            and (found := _touched(house, pipeline, pins, model, entry, own)) is not None
+            and (found := _touched(house, pipeline, pins, model, entry, condition)) is not None
         ],
     }
 
@@ -126,12 +126,13 @@ def _touched(
     pins: Mapping[str, Pin],
     model: Model,
     entry: Input,
-    own: DataFrame,
+    condition: str,
 ) -> dict[str, Any] | None:
     """Keys of a model that any version of the row touches; None when a table of the model is not there."""
     gold = GoldModel(house.apart(model.name), pipeline, pins, model)
     if not gold.ready:
         return None
+    own = gold.house.at(pipeline.table(entry.table).changes, None).where(condition)
     if entry.touches is None:
         rows = own.select(*model.key)
     else:
