@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from medallion_cli import __version__
 from medallion_cli.commands import (
+    add,
     ask,
     checks,
     data,
@@ -78,6 +79,7 @@ def options(
 FORMS = {"query": ("csv", "parquet"), "peek": ("csv",), "lineage": ("mermaid",)}
 
 make.register(app)
+add.register(app)
 provision.register(app)
 lifecycle.register(app)
 data.register(app)

@@ -19,7 +19,7 @@ from medallion_cli.local.engines.mariadb import MariaDB
 from medallion_cli.local.engines.processes import free_port
 
 ROWS = REPOSITORY.parent / "shared" / "data" / "sakila"
-PASSWORD = "it's \"theirs\" 1"
+PASSWORD = 'it\'s "theirs" 1'
 PAYMENTS, SUM = 16_049, "67416.51"
 pytestmark = [
     pytest.mark.engine,
@@ -115,12 +115,14 @@ def test_results_as_csv_and_parquet_and_sql_on_stdin(shop: Medallion) -> None:
 
     parquet = piped(shop, sql, "--output", "parquet")
     table = pq.read_table(io.BytesIO(parquet.stdout))
-    assert [str(field.type) for field in table.schema][:3] == ["int32", "string", "decimal128(2, 2)"]
+    assert [str(field.type) for field in table.schema][:3] == ["int32", "string", "decimal128(3, 2)"]
     assert table.num_rows == 2
 
 
 @pytest.mark.parametrize("transport", ["direct", "data_api"])
-def test_the_warehouse_itself_refuses_to_change_anything_without_write(shop: Medallion, transport: str) -> None:
+def test_the_warehouse_itself_refuses_to_change_anything_without_write(
+    shop: Medallion, transport: str
+) -> None:
     shop.variables["MEDALLION_CONNECTION"] = transport
     for sql in ("DELETE FROM gold.film", "SELECT * INTO gold.x FROM gold.film", "CALL etl.migrate()"):
         assert "one statement that reads" in shop.refused("query", sql, code=2)
@@ -152,3 +154,23 @@ def as_reader(shop: Medallion, sql: str) -> str:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return "permission denied" if "permission denied" in done.stderr else done.stderr[-400:]
+
+
+def test_models_and_tables_that_are_added_run_as_they_are(shop: Medallion) -> None:
+    del shop.variables["MEDALLION_CONNECTION"]
+    shop("model", "add", "fact_payment", "--kind", "upsert", "--from", "payment")
+    shop("model", "add", "dim_film", "--kind", "scd2", "--from", "film")
+    shop("model", "add", "agg_staff", "--kind", "refresh", "--from", "fact_payment", "--key", "staff_id")
+    shop("table", "add", "coupon", "--column", "code VARCHAR(20) NOT NULL", "--column", "off DECIMAL(5,2)")
+    shop("up", "--yes")
+    with shop.source("sakila") as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO coupon (code, `off`) VALUES ('SPRING', 2.50)")
+        connection.commit()
+    shop("run")
+    found = shop.verified()
+    assert len(found["models"]) == 19
+    assert shop.query("SELECT SUM(entries) AS n, SUM(amount) AS total FROM gold.agg_staff") == [
+        {"n": str(PAYMENTS), "total": SUM}
+    ]
+    assert shop.query("SELECT COUNT(*) AS n FROM gold.dim_film WHERE is_current") == [{"n": 1000}]
+    assert shop.query("SELECT code FROM gold.coupon") == [{"code": "SPRING"}]
