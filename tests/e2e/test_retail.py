@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from by_hand import change_gold, change_silver, lose_a_file_of
 from change_history import Baseline, Span, baseline, customers, products, spans
 from command_line import Medallion
 from engines import objects, snapshots
@@ -16,6 +18,16 @@ from secrecy import CommandLines, leaks, leaks_in_files, secrets
 
 pytestmark = pytest.mark.engine
 CHECKSUM = re.compile(r"\d+:\d+:\d+:\d+:\d+")
+VERIFIED = {
+    "equal",
+    "position",
+    "tables",
+    "models",
+    "differences",
+    "differences_total",
+    "differences_exact",
+    "waiting",
+}
 ROW = {"table", "layer", "read", "inserted", "updated", "deleted", "quarantined"}
 
 
@@ -46,7 +58,8 @@ def before(retail: Medallion) -> Baseline:
 
 def test_everything_is_equal_after_a_full_load(retail: Medallion) -> None:
     found = retail.verified()
-    assert set(found) == {"equal", "position", "tables", "models"}
+    assert set(found) == VERIFIED
+    assert (found["differences"], found["differences_total"], found["waiting"]) == ([], 0, {})
     assert sum(table["source"]["rows"] for table in found["tables"]) == 20_000
     for entry, one, other in [("tables", "source", "silver"), ("models", "gold", "expected")]:
         for pair in found[entry]:
@@ -134,6 +147,51 @@ def test_merging_a_merged_run_again_changes_nothing(retail: Medallion, before: B
     again = retail.json("merge")
     assert {row["model"] for row in again} >= {"fact_sales", "dim_customer"}
     assert (retail.query(loads), retail.query(rows)) == held
+
+
+def test_a_life_is_told_from_the_binlog_to_the_dashboard(retail: Medallion, before: Baseline) -> None:
+    (sold,) = retail.query("SELECT order_id, line_no FROM gold.fact_sales ORDER BY order_id, line_no LIMIT 1")
+    found = retail.json("trace", "--table", "orders", "--key", str(sold["order_id"]))
+    assert found["source"]["order_id"] == str(sold["order_id"])
+    first = found["changes"][0]
+    assert (first["op"], first["position"]["text"]) == ("I", "g0001, full load")
+    assert (retail.objects("bronze") / first["bronze"]["file"]).is_file()
+    assert first["silver"]["snapshot"]
+    assert first["run_id"].startswith("run-")
+    assert found["silver"]["values"]["status"] == found["source"]["status"]
+    (sales,) = (entry for entry in found["gold"] if entry["model"] == "fact_sales")
+    assert sold["line_no"] in {row["line_no"] for row in sales["rows"]}
+    assert {load["run_id"] for load in sales["loads"]} == {row["_run_id"] for row in sales["rows"]}
+    assert {entry["model"] for entry in found["aggregates"]} >= {"agg_sales_daily", "agg_customer"}
+    assert found["dashboard"]
+
+
+def test_a_life_shows_nothing_personal_unless_it_is_asked_to(retail: Medallion, before: Baseline) -> None:
+    (person,) = retail.query("SELECT email FROM gold.dim_customer WHERE customer_id = 1 AND is_current")
+    text = retail("trace", "--table", "customers", "--key", "1")
+    assert "dim_customer" in text
+    assert "***" in text
+    assert person["email"] not in text
+    assert retail.refused("trace", "--table", "customers", "--key", "99999999", code=3).startswith("error")
+
+
+def test_damage_is_named_by_layer_table_key_and_column(retail: Medallion, before: Baseline) -> None:
+    """What the next test types, a reload and a run, is the remedy that is named here."""
+    lose_a_file_of(retail, "addresses", "UPDATE addresses SET city = 'Elsewhere' WHERE address_id = 7")
+    change_silver(retail, "UPDATE silver.brands SET name = 'nobody' WHERE brand_id = 3")
+    change_gold(retail, "UPDATE gold.fact_payments SET amount = amount + 1 WHERE payment_id = 11")
+    out, err = retail.ended("--output", "json", "verify", code=3)
+    found = json.loads(out)
+    shown = {(d["layer"], d["table"], tuple(d["key"].values()), *d["columns"]) for d in found["differences"]}
+    assert shown == {
+        ("bronze", "addresses", ("7",), "city"),
+        ("silver", "brands", ("3",), "name"),
+        ("gold", "fact_payments", ("11",), "amount"),
+    }
+    assert found["differences_total"] == 3
+    assert {d["code"] for d in found["differences"]} == {"MED-VER-001", "MED-VER-002", "MED-VER-003"}
+    assert "MED-VER-001 not equal: brands, addresses, fact_payments" in err
+    assert "try medallion replicate reload --yes && medallion run && medallion verify" in err
 
 
 def test_a_reload_is_a_new_generation_and_keeps_history(retail: Medallion, before: Baseline) -> None:
