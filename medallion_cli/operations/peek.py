@@ -148,7 +148,8 @@ def _bronze(
         if len(rows) >= asked.limit or looked == MOST_FILES:
             break
         looked += 1
-        found = pq.read_table(io.BytesIO(read_bytes(target, bucket, key)))
+        file = pq.ParquetFile(io.BytesIO(read_bytes(target, bucket, key)), pre_buffer=False)
+        found = file.read(use_threads=False)  # threads of Arrow's may outlive Python's end, which aborts
         for name, text in asked.key.items():
             found = found.filter(pc.equal(pc.cast(found[name], "string"), text))
         newest = found.slice(max(0, found.num_rows - (asked.limit - len(rows)))).to_pylist()[::-1]

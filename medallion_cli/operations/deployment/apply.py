@@ -15,7 +15,7 @@ from medallion_cli.aws.cloudformation import RECREATED, Change, ChangeSet
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted, Progressed, Started
 from medallion_cli.operations import paused
-from medallion_cli.operations.bootstrap import bootstrap
+from medallion_cli.operations.bootstrap import bootstrap, source_is_due
 from medallion_cli.operations.deployment import change_sets, code
 from medallion_cli.operations.deployment.change_sets import Deployment, change_set, loses_data
 from medallion_cli.operations.deployment.durations import Durations, Forecast
@@ -42,6 +42,7 @@ def deploy(
     yield from up.stacks()
     yield from code.bring(target, up.found, deployment.package)
     yield from bootstrap(target, up.found, settings, pipeline, assets, deployment.package)
+    yield from Replicating(deployment, up.found).resumed()
 
 
 class _Up:
@@ -99,9 +100,14 @@ class _Up:
         self._protect(name)
         self.found |= self.deployment.stacks.outputs([name])
         if replicating is not None:
-            yield from replicating.resumed()
+            yield from replicating.resumed(later=self._waits_for_tables())
         self.left[stack] = 0.0
         yield Finished(name, f"{len(made.changes)} changes" if made.changes else "unchanged")
+
+    def _waits_for_tables(self) -> bool:
+        """Whether replication goes on after the source's bootstrap: it may be about tables that are not there yet."""
+        plan = self.deployment
+        return "SourceSecretArn" in self.found and source_is_due(plan.target, self.found, plan.package)
 
     def _change(self, stack: str, made: ChangeSet, replicating: Replicating | None) -> Steps:
         """Executes a change set, with replication stopped where DMS refuses it otherwise."""

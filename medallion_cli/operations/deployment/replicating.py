@@ -49,13 +49,13 @@ class Replicating:
             marks.write(self.deployment.target, MARK, now.generation)
             yield from replicate.stop(self.deployment.target, self.found, self.deployment.settings)
 
-    def resumed(self) -> Steps:
-        """Starts what was stopped for a change, by this `up` or by one that was killed."""
+    def resumed(self, *, later: bool = False) -> Generator[Event, None, None]:
+        """Starts what was stopped for a change, by this `up` or by one that was killed; `later` leaves it stopped."""
         if "ReplicationTaskArn" not in self.found:
             return
         marked = marks.read(self.deployment.target, MARK)
         self._goes_on_in(marked or self.generation)
-        if marked is not None:
+        if marked is not None and not later:
             yield from replicate.start(self.deployment.target, self.found, self.deployment.settings)
             marks.drop(self.deployment.target, MARK)
 
