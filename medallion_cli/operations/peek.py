@@ -191,19 +191,21 @@ def _silver(
 ) -> Generator[Event, None, Peeked]:
     """By a Glue job, since only Spark reads Iceberg on both targets: a minute on AWS, ten seconds here."""
     from medallion_cli.aws.jobs import run_job
-    from medallion_cli.aws.s3 import put_text, read_text
+    from medallion_cli.aws.s3 import delete, put_text, read_text
 
     step = f"silver {asked.table}"
     yield Started(step)
     bucket, token = outputs["ArtifactsBucket"], uuid.uuid4().hex
     wanted = {"table": asked.table, "key": dict(asked.key), "limit": asked.limit}
-    put_text(target, bucket, f"peek/{token}/request.json", json.dumps({"peek": wanted}))
-    uris = {f"--{k}_uri": f"s3://{bucket}/peek/{token}/{k}.json" for k in ("request", "result")}
+    put_text(target, bucket, f"verify/{token}/request.json", json.dumps({"peek": wanted}))
+    uris = {f"--{k}_uri": f"s3://{bucket}/verify/{token}/{k}.json" for k in ("request", "result")}
     arguments = {**uris, "--run_id": f"peek-{token[:8]}"}
     run_job(target, outputs["ChecksumJob"], arguments, min(settings.poll_seconds, 5) / 2, sleep=time.sleep)
-    text = read_text(target, bucket, f"peek/{token}/result.json")
+    text = read_text(target, bucket, f"verify/{token}/result.json")
     if text is None:
         raise MedallionError("the job wrote no rows", hint="medallion logs silver")
+    documents = [f"verify/{token}/{name}.json" for name in ("request", "result")]
+    delete(target, bucket, documents)  # they hold rows
     found = _texts(json.loads(text))
     yield Finished(step, f"{len(found.rows)} rows")
     return found
