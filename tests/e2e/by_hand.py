@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +69,25 @@ def _at_the_source(tool: Medallion, sql: str) -> None:
 
 def _files(tool: Medallion, table: str) -> set[Path]:
     return set(tool.objects("bronze").glob(f"*/*/{table}/**/*.parquet"))
+
+
+@contextmanager
+def changing(tool: Medallion, sql: str) -> Iterator[None]:
+    """Changes the source all the time, row after row, until the end of the block."""
+    ended = threading.Event()
+
+    def change(connection: Any) -> None:
+        with connection, connection.cursor() as cursor:
+            for number in itertools.count(1):
+                cursor.execute(sql, (number,))
+                connection.commit()
+                if ended.wait(0.05):
+                    return
+
+    thread = threading.Thread(target=change, args=(tool.source("shop"),))
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

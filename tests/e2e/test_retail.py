@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from by_hand import change_gold, change_silver, lose_a_file_of
+from by_hand import change_gold, change_silver, changing, lose_a_file_of
 from change_history import Baseline, Span, baseline, customers, products, spans
 from command_line import Medallion
 from engines import objects, snapshots
@@ -203,6 +203,13 @@ def test_a_reload_is_a_new_generation_and_keeps_history(retail: Medallion, befor
     retail.verified()
     for name, periods in history.items():
         assert spans(retail, name) == periods
+
+
+def test_verify_is_equal_while_changes_flow(retail: Medallion, before: Baseline) -> None:
+    with changing(retail, "UPDATE payments SET amount = amount + 0.01 WHERE payment_id = %s"):
+        found = retail.verified()
+    assert list(found["waiting"]) == ["payments"]
+    assert found["position"]["seq"]
 
 
 def test_the_page_holds_the_five_answers_without_a_network(retail: Medallion, tmp_path: Path) -> None:

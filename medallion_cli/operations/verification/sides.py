@@ -75,6 +75,8 @@ class SparkSide:
         found = s3.read_text(self.target, bucket, f"{prefix}/result.json")
         if found is None:
             raise MedallionError("the checksum job wrote no result", hint="medallion status")
+        names = [*(files or {}), "request", "result"]
+        s3.delete(self.target, bucket, [f"{prefix}/{name}.json" for name in names])  # they hold keys and rows
         answer: Answer = json.loads(found)
         return answer
 
