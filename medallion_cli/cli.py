@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from medallion_cli.commands import (
     ask,
     checks,
     data,
+    examples,
     health,
     keep,
     lifecycle,
@@ -56,7 +58,12 @@ def options(
         Path | None,
         typer.Option("--project", "-p", envvar="MEDALLION_PROJECT", help="Folder of your own pipeline."),
     ] = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="table or json; query: csv, parquet, too; peek: csv; lineage: mermaid."
+        ),
+    ] = "table",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Tracebacks.")] = False,
     region: Annotated[
@@ -91,6 +98,7 @@ keep.register(app)
 policy.register(app)
 app.add_typer(local_commands.app, name="local")
 demo_commands.register(app)
+examples.attach(app)
 
 
 INTERRUPTED = 130
@@ -124,6 +132,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(words: list[str]) -> int:
     command: Any = typer.main.get_command(app)
+    if instruction := os.environ.get("_MEDALLION_COMPLETE", ""):
+        from medallion_cli.commands import completion
+
+        if instruction.startswith("complete_"):
+            return completion.answer(command, instruction, _globals_first)
     try:
         result = command.main(words, prog_name="medallion", standalone_mode=False)
     except MedallionError as error:

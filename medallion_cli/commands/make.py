@@ -121,10 +121,23 @@ def fill(call: Invocation, url: str | None = None) -> bool:
 
 def schema(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="pipeline|environment|dashboard", help="Which file.")],
+    name: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="pipeline, environment, dashboard, or a command.")
+    ],
 ) -> None:
-    """Print the JSON schema of a YAML file; `init` puts them where editors find them."""
-    call = invocation(context)
-    from medallion_cli.schemas import schema as make
+    """Print the JSON schema of a YAML file, or of what a command prints with --output json.
 
-    call.terminal.document(make(name))
+    `init` puts those of the YAML files where editors find them.
+    """
+    call = invocation(context)
+    from medallion_cli import schemas
+    from medallion_cli.commands import documents
+
+    asked = " ".join(name)
+    if asked in documents.DOCUMENTS:
+        call.terminal.document(documents.schema(asked))
+        return
+    if asked not in schemas.NAMES:
+        known = ", ".join([*schemas.NAMES, *documents.DOCUMENTS])
+        raise UsageError(f"no schema {asked!r}", hint=f"one of: {known}")
+    call.terminal.document(schemas.schema(asked))

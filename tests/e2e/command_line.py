@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from documented import conforms
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -58,8 +60,10 @@ class Medallion:
         return self.ended(*words, code=0)[0]
 
     def json(self, *words: str) -> Any:
-        """Runs a command with `--output json`; its document."""
-        return json.loads(self("--output", "json", *words))
+        """Runs a command with `--output json`; its document, which is as its schema says."""
+        document = json.loads(self("--output", "json", *words))
+        conforms(words, document)
+        return document
 
     def refused(self, *words: str, code: int) -> str:
         """Runs a command that must fail: nothing on stdout, at most two lines of error, no traceback."""

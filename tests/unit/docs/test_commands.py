@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -15,7 +16,9 @@ from typer.exceptions import TyperException
 from medallion_cli.cli import _globals_first, app
 
 ROOT = Path(__file__).parents[3]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GENERATED = "commands.md"  # its lines are looked at where they come from: test_reference.py
+DOCUMENTS = [ROOT / "README.md", *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p.name != GENERATED)]
+TREE: Any = typer.main.get_command(app)
 FENCED = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(medallion [^`\n]*)`")
 PLACEHOLDERS = {"N": "1", "M": "1", "T": "orders", "K": "1", "MODEL": "fact_sales", "ID": "run-1", "DIR": "."}
@@ -62,7 +65,7 @@ def fault(line: str) -> str | None:
     words = _globals_first(shlex.split(_plain(line))[1:])
     if not words:
         return None
-    command = typer.main.get_command(app)
+    command = TREE
     try:
         context = command.make_context("medallion", words, resilient_parsing=False)
         while hasattr(command, "commands"):
@@ -116,7 +119,7 @@ def test_every_hint_names_a_command_that_there_is() -> None:
 def _first_words(line: str) -> str | None:
     """A hint's command and options; the sentence around it ends it, so arguments are not looked at."""
     words = _globals_first(line.split()[1:])
-    commands = getattr(typer.main.get_command(app), "commands", {})
+    commands = getattr(TREE, "commands", {})
     names = [word for word in words if not word.startswith("-")]
     while words and words[0].startswith("-"):
         words, names = words[2:], names[1:]

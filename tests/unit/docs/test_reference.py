@@ -1,0 +1,136 @@
+"""The command reference, the examples, the JSON schemas and what Tab offers are those of the commands that there are."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from test_commands import TREE, fault
+
+from medallion_cli.cli import _globals_first, _run, app
+from medallion_cli.commands import completion
+from medallion_cli.commands.documents import DOCUMENTS, schema
+from medallion_cli.commands.examples import EXAMPLES
+from medallion_cli.commands.reference import reference
+
+ROOT = Path(__file__).parents[3]
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """(path, command) of everything that does something."""
+    for name, each in command.commands.items():
+        if not hasattr(each, "commands") or each.invoke_without_command:
+            yield " ".join([*path, name]), each
+        if hasattr(each, "commands"):
+            yield from commands(each, (*path, name))
+
+
+ALL = dict(commands(TREE))
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    again = "python -m medallion_cli.commands.reference > docs/commands.md"
+    assert (ROOT / "docs/commands.md").read_text(encoding="utf-8") == reference(), again
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_command_shows_an_example_that_can_be_typed(path: str) -> None:
+    assert path in EXAMPLES
+    assert [line for line in EXAMPLES[path] if fault(line.partition(" > ")[0])] == []
+    context = typer.Context(ALL[path], info_name=path)
+    shown = ALL[path].get_help(context)
+    assert f"Examples:\n    {EXAMPLES[path][0]}" in shown
+
+
+def test_there_are_no_examples_of_what_is_gone() -> None:
+    assert sorted(set(EXAMPLES) - set(ALL)) == []
+    assert sorted(set(DOCUMENTS) - set(ALL)) == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_every_document_has_a_schema_with_a_version(path: str) -> None:
+    from jsonschema import Draft202012Validator
+
+    found = schema(path)
+    Draft202012Validator.check_schema(found)
+    assert found["$id"] == f"urn:medallion:{path.replace(' ', '-')}:1"
+
+
+def test_every_command_that_prints_json_has_a_schema() -> None:
+    silent = {
+        "schema", "up", "unlock", "pause", "resume", "demo", "replicate start", "replicate stop", "replicate reload",
+        "local start", "local stop", "local reset",
+    }  # fmt: skip
+    assert sorted(set(ALL) - silent - set(DOCUMENTS)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("medallion run --table or", ["orders", "order_items"]),
+        ("medallion merge fact", ["fact_sales", "fact_payments"]),
+        ("medallion run --layer ", ["bronze", "silver", "gold"]),
+        ("medallion --env d", ["dev"]),
+        ("medallion status --env ", ["dev", "local", "prod"]),
+        ("medallion run --full --tab", ["--table"]),
+        ("medallion doctor explain MED-DMS-03", ["MED-DMS-030"]),
+        ("medallion peek sil", ["silver"]),
+        ("medallion --project tests/projects/sakila peek gold fact_p", ["fact_payment"]),
+        ("medallion run --outp", ["--output"]),
+        ("medallion --project no/such/folder run --table ", []),
+    ],
+)
+def test_tab_offers_names(
+    line: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    words = line.split()
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - (0 if line.endswith(" ") else 1)))
+    assert completion.answer(typer.main.get_command(app), "complete_bash", _globals_first) == 0
+    found = capsys.readouterr().out.split()
+    assert set(offered) <= set(found)
+    assert bool(offered) == bool(found)
+
+
+def test_tab_offers_runs_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from medallion_cli.operations import runs
+
+    class Brief:
+        run_id = "run-20260101T020000Z-3f2a"
+
+    asked: list[str] = []
+    monkeypatch.setattr(runs, "recent", lambda *_: asked.append("runs") or [Brief()])
+    monkeypatch.setattr("medallion_cli.commands.local.seen", lambda call: ["stopped"])
+    assert completion.runs(completion.Line(typer.Context(TREE))) == []
+    assert asked == []
+
+
+def test_a_pipe_gets_neither_colour_nor_animation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert _run(["lineage", "fact_sales"]) == 0
+    said = capsys.readouterr()
+    assert "fact_sales" in said.out
+    assert "\x1b" not in said.out + said.err
+
+
+def test_a_terminal_gets_no_colour_where_nobody_wants_it() -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "medallion_cli.cli", "lineage", "fact_sales"],
+        cwd=ROOT, env={**os.environ, "NO_COLOR": "1", "TERM": "xterm-256color"}, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    assert done.wait(60) == 0
+    said = os.read(ours, 100_000).decode()
+    assert "fact_sales" in said
+    assert re.findall(r"\x1b\[(?:3|4|9)\d", said) == []
