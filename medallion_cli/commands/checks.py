@@ -36,8 +36,6 @@ def verify(
 
     Where checksums differ, the rows and columns that do are found, with the first layer and the reason. Changes may flow
     meanwhile: the source is compared at a heartbeat, and what comes after it is left out.
-
-    Examples: medallion verify · medallion verify --table orders · medallion --output json verify --limit 100
     """
     call = invocation(context)
     from medallion_cli.operations.verification.verify import scope
@@ -114,10 +112,7 @@ def trace(
         bool, typer.Option("--show-personal", help="Show what tells of a person; masked otherwise.")
     ] = False,
 ) -> None:
-    """The life of one row: source, binlog, bronze, silver, runs, gold and the dashboard. Exit 3 when it is nowhere.
-
-    Examples: medallion trace --table customers --key 42 · medallion trace -t order_items -k 7,1
-    """
+    """The life of one row: source, binlog, bronze, silver, runs, gold and the dashboard. Exit 3 when it is nowhere."""
     call = invocation(context)
     from medallion_cli.operations.trace import Tracer, key_of
 

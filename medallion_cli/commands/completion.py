@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -125,24 +126,23 @@ def attach(command: Any, path: tuple[str, ...] = ()) -> None:
 
 def _completer(names: Names) -> Callable[[Any, Any, str], list[Any]]:
     def complete(context: Any, parameter: Any, incomplete: str) -> list[Any]:
-        from typer.completion import shell_completion
-
         try:
             found = list(names(Line(context)))
         except (MedallionError, OSError):  # the line is not finished: nothing is told
             return []
-        return [shell_completion.CompletionItem(name) for name in found if name.startswith(incomplete)]
+        return [
+            _typer().shell_completion.CompletionItem(name) for name in found if name.startswith(incomplete)
+        ]
 
     return complete
 
 
 def answer(command: Any, instruction: str, globals_first: Callable[[list[str]], list[str]]) -> int:
     """Prints what Tab offers; global options may stand anywhere, as when the line is run. Exit code 1 for no shell of ours."""
-    from typer.completion import completion_init, shell_completion
-
-    completion_init()
+    completing = _typer()
+    completing.completion_init()
     action, _, shell = instruction.partition("_")
-    kind = shell_completion.get_completion_class(shell)
+    kind = completing.shell_completion.get_completion_class(shell)
     if action != "complete" or kind is None:
         return 1
     attach(command)
@@ -160,11 +160,16 @@ def answer(command: Any, instruction: str, globals_first: Callable[[list[str]], 
                 known = {item.value for item in found}
                 every = [name for each in command.params for name in each.opts if name.startswith("--")]
                 more = [name for name in every if name.startswith(incomplete) and name not in known]
-                found += [shell_completion.CompletionItem(name) for name in more]
+                found += [completing.shell_completion.CompletionItem(name) for name in more]
             return list(found)
 
     print(Completion(command, {}, "medallion", VARIABLE).complete())
     return 0
+
+
+def _typer() -> Any:
+    """typer's completion, whose parts it does not export."""
+    return importlib.import_module("typer.completion")
 
 
 def _ordered(words: list[str], globals_first: Callable[[list[str]], list[str]]) -> list[str]:

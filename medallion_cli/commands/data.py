@@ -84,8 +84,6 @@ def retry(
     """Retry a run that failed: redriven under its own id, or where AWS allows that no more, started anew.
 
     Nothing is done twice. A run that succeeded is left alone, one in flight is followed.
-
-    Examples: medallion retry · medallion retry run-20260101T020000Z-3f2a
     """
     call = invocation(context)
     from medallion_cli.operations import retry as retries

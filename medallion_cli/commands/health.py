@@ -46,10 +46,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Redraw until Ctrl-C.")] = False,
     deep: Deep = False,
 ) -> None:
-    """One screen: rows and freshness of every layer, lag, what runs, what is wrong. Exit 3 when stale or unhealthy.
-
-    Example: medallion status --watch
-    """
+    """One screen: rows and freshness of every layer, lag, what runs, what is wrong. Exit 3 when stale or unhealthy."""
     call = invocation(context)
     from medallion_cli.commands.screens import status_lines
     from medallion_cli.operations.status import status as look_at
@@ -101,10 +98,7 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Do what is safe, and say what was done.")] = False,
     deep: Deep = False,
 ) -> None:
-    """Look for what is wrong: each finding with evidence, consequence and what to type. Exit 3 with findings.
-
-    Examples: medallion doctor · medallion doctor --fix · medallion doctor explain MED-DMS-030
-    """
+    """Look for what is wrong: each finding with evidence, consequence and what to type. Exit 3 with findings."""
     if context.invoked_subcommand is not None:
         return
     call = invocation(context)
@@ -199,10 +193,7 @@ def logs(
     ] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="At most so many, the newest.")] = 200,
 ) -> None:
-    """Lines of the right log groups. Of a failed run (the last one, when nothing is named) the cause comes first.
-
-    Examples: medallion logs silver --since 1h · medallion logs --run ID · medallion logs bronze --follow --grep error
-    """
+    """Lines of the right log groups. Of a failed run (the last one, when nothing is named) the cause comes first."""
     call = invocation(context)
     from medallion_cli.operations import logs as reading
 
@@ -281,10 +272,7 @@ def runs(
     context: typer.Context,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="At most so many.")] = 20,
 ) -> None:
-    """The newest runs, newest first.
-
-    Examples: medallion runs · medallion runs show run-20261123T101530Z-1a2b
-    """
+    """The newest runs, newest first."""
     if context.invoked_subcommand is not None:
         return
     call = invocation(context)
