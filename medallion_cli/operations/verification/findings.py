@@ -12,7 +12,7 @@ MASK = "***"
 # reason → (what it means, its code); of what differs in the warehouse alone: GOLD
 REASONS: Mapping[str, tuple[str, str]] = {
     "not_replicated": ("replication has not brought it to bronze", "MED-VER-006"),
-    "missing_in_bronze": ("no file of bronze holds it: a file is missing", "MED-VER-001"),
+    "missing_in_bronze": ("replication has passed it, and no file holds it", "MED-VER-001"),
     "set_aside": ("its bronze file was set aside", "MED-SIL-004"),
     "quarantined": ("a rule keeps it in quarantine", "MED-SIL-003"),
     "dropped": ("a rule drops it", "MED-VER-007"),

@@ -227,6 +227,35 @@ def test_checksums_are_those_of_the_moment_of_the_heartbeat(shop: LambdaSource, 
     assert shop.call("checksums", token="later")["tables"] != found["tables"]
 
 
+def _added(checksums: list[str]) -> str:
+    return ":".join(
+        str(sum(map(int, parts))) for parts in zip(*(c.split(":") for c in checksums), strict=True)
+    )
+
+
+def test_buckets_of_keys_add_up_to_the_checksum_and_their_rows_are_read(shop: LambdaSource) -> None:
+    shop.seed(600, 5)
+    asked: dict[str, Any] = {"table": "order_items", "token": "t"}
+    whole = shop.call("checksums", tables=["order_items"], token="t")["tables"]["order_items"]
+    buckets = shop.call("digests", digits=1, **asked)["digests"]
+    assert _added(list(buckets.values())) == whole["checksum"]
+    name, checksum = max(buckets.items())
+    within = shop.call("digests", digits=3, prefixes=[name], **asked)["digests"]
+    assert _added(list(within.values())) == checksum
+    rows = shop.call("cells", prefixes=[name], **asked)["rows"]
+    assert len(rows) == int(checksum.split(":")[0])
+    for (order, line), cells in rows:
+        assert hashlib.md5(f"{len(order)}:{order}|{len(line)}:{line}".encode()).hexdigest()[0] == name
+        assert cells.startswith(hashlib.md5(f"{len(order)}:{order}".encode()).hexdigest()[:8])
+    for wrong in (
+        {"digits": 0},
+        {"digits": 1, "prefixes": ["0' OR 1=1"]},
+        {"digits": 2, "prefixes": ["a", "bc"]},
+    ):
+        with pytest.raises(UsageError, match="digits"):
+            shop.call("digests", **asked, **wrong)
+
+
 def test_what_is_wrong_is_said(shop: LambdaSource) -> None:
     with pytest.raises(UsageError, match="no operation 'drop'"):
         shop.call("drop")

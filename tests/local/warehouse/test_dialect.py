@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from scratch_warehouse import Scratch
 
+from medallion_cli.canonical import cells_select, digests_select
 from medallion_cli.local.engines.dialect import UnsupportedSQL, split, translate
 from medallion_cli.local.engines.redshift_errors import SqlError
 
@@ -229,3 +232,16 @@ def test_a_write_conflict_is_error_1023(warehouse: Scratch) -> None:
         warehouse.run("UPDATE t SET b = 2")
     assert "Serializable isolation violation" in str(failed.value)
     warehouse.run("ROLLBACK")
+
+
+def test_buckets_of_keys_and_hashes_of_columns_are_those_of_the_text(warehouse: Scratch) -> None:
+    warehouse.run("CREATE TABLE t (id BIGINT, name VARCHAR(40))")
+    warehouse.run("INSERT INTO t VALUES (1, 'Ünï|'), (2, NULL)")
+    key, texts = ["CAST(id AS VARCHAR)"], ["CAST(id AS VARCHAR)", "name"]
+    bucket, row, cells = (hashlib.md5(text.encode()).hexdigest() for text in ("1:1", "1:1|4:Ünï|", "4:Ünï|"))
+    lanes = ":".join(str(int(row[i : i + 8], 16)) for i in (0, 8, 16, 24))
+    found = warehouse.run(digests_select("redshift", "t", key, texts, 3, [bucket[:2]]))
+    assert found == [(bucket[:3], f"1:{lanes}")]
+    assert warehouse.run(cells_select("redshift", "t", key, texts, [bucket[:3]])) == [
+        ("1", bucket[:8] + cells[:8])
+    ]
