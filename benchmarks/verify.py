@@ -4,7 +4,7 @@
 
 By hand are: the checksum of the table in the source, of its silver table and of the model over it in a Glue job of its own, and
 of gold's table in the warehouse, one after the other over open connections; a Glue job's start is part of its time, as it is of
-verify's. Prints one JSON document: seconds (medians of five), their ratio, and what was found of the changed cell and how fast.
+verify's, of which the tool's own start is a part, too. Prints one JSON document: seconds (medians of five), their ratio, and what was found of the changed cell and how fast.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--times", type=int, default=TIMES)
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     with environment() as bench:
         bench.fill(given.rows)
         print(json.dumps(measured(bench, given.rows, given.times)), flush=True)
@@ -84,8 +86,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measured(bench: Bench, rows: int, times: int) -> dict[str, Any]:
     """Medians, their ratio, and the search for one cell in gold."""
-    by_hand = {name: median(run, times) for name, run in bench.by_hand().items()}
-    verify = median(lambda: bench.tool("verify"), times)
+    runs = {**bench.by_hand(), "verify": lambda: bench.tool("verify")}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(times):  # in turns, so that a busy machine is as slow for all
+        for name, run in runs.items():
+            began = time.monotonic()
+            run()
+            seconds[name].append(time.monotonic() - began)
+    by_hand = {name: statistics.median(taken) for name, taken in seconds.items()}
+    verify = by_hand.pop("verify")
     total = sum(by_hand.values())
     bench.change_gold(rows // 2)
     began = time.monotonic()
@@ -102,16 +111,6 @@ def measured(bench: Bench, rows: int, times: int) -> dict[str, Any]:
             for one in found["differences"]
         ],
     }
-
-
-def median(run: Callable[[], object], times: int) -> float:
-    """Seconds."""
-    taken = []
-    for _ in range(times):
-        began = time.monotonic()
-        run()
-        taken.append(time.monotonic() - began)
-    return statistics.median(taken)
 
 
 @dataclass(frozen=True)
