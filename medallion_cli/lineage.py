@@ -171,6 +171,10 @@ def _add_visual(made: _Made, visual: Any) -> None:
     made.edges[f"gold.{visual.view}", node.id] = visual.kind
     used = [visual.x, visual.y, *(measure.column for measure in visual.measures)]
     made.columns |= {(f"gold.{visual.view}.{name}", node.id) for name in used if name}
+    for each in visual.slices:
+        made.edges.setdefault((f"gold.{each.view}", node.id), visual.kind)
+        kept = [visual.x, *each.by.values(), *visual.sums(each)]
+        made.columns |= {(f"gold.{each.view}.{name}", node.id) for name in kept if name}
 
 
 def _other_tables(pipeline: Pipeline, assets: Assets) -> dict[str, tuple[str, ...]]:
