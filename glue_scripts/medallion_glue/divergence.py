@@ -88,11 +88,13 @@ class Reasons:
         columns = self.table.table.columns
         found = {"key": list(key), "columns": columns_of(source, silver, columns)}
         version = self.history.get(key)
-        if version and not version.deleted and self._blocking(version) and version.cells == source:
+        if version and source is not None and silver is None and self._keeps_out(version, source):
             return found | self._ruled(version)
         if (version is None and source is None) or (version and version.holds(source)):
             return found | {"layer": "silver", "reason": "different"}
         arrived = self.bronze.get(key)
+        if arrived and source is not None and silver is None and self._keeps_out(arrived, source):
+            return found | self._ruled(arrived)
         if (arrived is None and source is None) or (arrived and arrived.holds(source)):
             return found | {"layer": "silver", "reason": "different", "file": arrived.file if arrived else ""}
         if self.table.position is None:
@@ -133,20 +135,29 @@ class Reasons:
             failed = tuple(row["_failed"] or ())
             yield tuple(row["k"]), Version(hashes, row["_op"] == "D", failed, named.get(tuple(row["k"]), ""))
 
+    def _keeps_out(self, version: Version, source: str) -> bool:
+        """Whether a rule keeps out what the source holds; of a value that its column can not hold nothing is left."""
+        names = self._blocking(version)
+        return (
+            not version.deleted
+            and bool(names)
+            and (version.cells == source or not self._rules.issuperset(names))
+        )
+
     def _blocking(self, version: Version) -> list[str]:
         blocking = self.table.table.breaking("drop", "quarantine", "fail")
-        return [name for name in version.failed if name in blocking]
+        return [name for name in version.failed if name in blocking or name not in self._rules]
+
+    @property
+    def _rules(self) -> frozenset[str]:
+        return frozenset(expectation.name for expectation in self.table.table.expectations)
 
     def _ruled(self, version: Version) -> Found:
         kinds = {e.name: e.on_fail for e in self.table.table.expectations}
         names = self._blocking(version)
-        kept = any(kinds[name] == "quarantine" for name in names)
-        return {
-            "layer": "silver",
-            "reason": "quarantined" if kept else "dropped",
-            "rules": names,
-            "file": version.file,
-        }
+        done = {kinds.get(name, "quarantine") for name in names}
+        reason = "refused" if "fail" in done else "quarantined" if "quarantine" in done else "dropped"
+        return {"layer": "silver", "reason": reason, "rules": names, "file": version.file}
 
 
 def _hashed(

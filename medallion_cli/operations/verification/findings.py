@@ -16,6 +16,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "set_aside": ("its bronze file was set aside", "MED-SIL-004"),
     "quarantined": ("a rule keeps it in quarantine", "MED-SIL-003"),
     "dropped": ("a rule drops it", "MED-VER-007"),
+    "refused": ("a rule refuses it, and its table stands still", "MED-SIL-002"),
     "not_merged": ("it waits to be merged", "MED-VER-004"),
     "not_loaded": ("it is staged and waits for the merge", "MED-VER-005"),
     "different": ("the layer holds something else", "MED-VER-002"),
