@@ -261,6 +261,9 @@ def position(generation: str, seq: str) -> Document:
         file, offset, row = int(seq[:16]), int(seq[16:28]), int(seq[28:])
         told = f"{generation}, binlog file {file} at {offset}, row {row}"
         return found | {"binlog_file": file, "binlog_offset": offset, "row": row, "text": told}
+    if re.fullmatch(r"20\d{33}", seq):  # as DMS itself makes them: when it was captured, and a number
+        moment = f"{seq[:4]}-{seq[4:6]}-{seq[6:8]}T{seq[8:10]}:{seq[10:12]}:{seq[12:14]}.{seq[14:16]}Z"
+        return found | {"captured_at": moment, "text": f"{generation}, change {int(seq[16:])} of {moment}"}
     return found | {"text": f"{generation}, change {seq}"}
 
 

@@ -100,18 +100,16 @@ class GoldSide:
         """(gold with its `position`, expected of aggregates) by model, of one moment as far as one statement holds it."""
         gold: dict[str, Answer] = {}
         expected: dict[str, Answer] = {}
-        positions: dict[str, str | None] = {}
         for statement in self._statements(models):
-            for what, model, rows, text in self.warehouse.execute(statement).rows:
-                entry = {"rows": int(str(rows)), "checksum": str(text)}
-                match what:
-                    case "gold":
-                        gold[str(model)] = entry
-                    case "expected":
-                        expected[str(model)] = entry
-                    case _:
-                        positions[str(model)] = None if text is None else str(text)
-        return {name: {**e, "position": positions.get(name)} for name, e in gold.items()}, expected
+            rows = self.warehouse.execute(statement).rows
+            at = {str(model): text and str(text) for what, model, _, text in rows if what == "position"}
+            for what, model, count, text in rows:
+                entry = {"rows": int(str(count)), "checksum": str(text)}
+                if what == "gold":
+                    gold[str(model)] = {**entry, "position": at.get(str(model))}
+                elif what == "expected":
+                    expected[str(model)] = entry
+        return gold, expected
 
     def _statements(self, models: Sequence[Model]) -> Iterator[str]:
         """Checksums of several models a statement, with gold's positions: one snapshot for all in it."""

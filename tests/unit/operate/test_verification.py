@@ -191,4 +191,6 @@ def test_a_position_is_told_in_words() -> None:
     told = position("g0001", f"{3:016d}{1234:012d}{2:07d}")
     assert told["text"] == "g0001, binlog file 3 at 1234, row 2"
     assert position("g0002", "")["text"] == "g0002, full load"
+    of_dms = position("g0001", f"2026010203040567{8:019d}")
+    assert of_dms["text"] == "g0001, change 8 of 2026-01-02T03:04:05.67Z"
     assert position("g0001", "20260101")["text"] == "g0001, change 20260101"
