@@ -2,10 +2,10 @@
 
     python benchmarks/verify.py --rows 1000000
 
-By hand are: the checksum of the table in the source, of its silver table and of the model over it in a Glue job of its own,
-and of gold's table in the warehouse, one after the other over open connections; a Glue job's start is part of its time, as it is
-of verify's, of which the tool's own start is a part, too. Prints one JSON document: seconds (medians of five), their ratio, and
-what was found of the changed cell and how fast.
+By hand are: the checksum of the table in the source, of its silver table and of the model over it in a Glue job, and of the table
+in gold, one after the other over open connections. The start of a Glue job is part of its time, as it is of the time of verify,
+of which the start of the tool is a part, too. Prints one JSON document: seconds (medians of five), their ratio, and what was
+found of the changed cell and how fast.
 """
 
 from __future__ import annotations
