@@ -2,8 +2,8 @@
 
     python benchmarks/verify.py --rows 1000000
 
-By hand are: the checksum of the table in the source, of its silver table and of the model over it in a Glue job, and of the table
-in gold, one after the other over open connections. The start of a Glue job is part of its time, as it is of the time of verify,
+By hand are: the checksum of the table in the source, of its silver table and of the model over it in a Glue job, and of
+its table in gold, one after the other over open connections. The start of a Glue job is part of its time, as of that of verify,
 of which the start of the tool is a part, too. Prints one JSON document: seconds (medians of five), their ratio, and what was
 found of the changed cell and how fast.
 """
