@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from medallion_cli.operations.trace import key_of, position
 from medallion_cli.operations.verification import buckets
 from medallion_cli.operations.verification.findings import Difference, Verification, difference
 from medallion_cli.operations.verification.hunt import Hunt, columns_of, prey
-from medallion_cli.operations.verification.verify import following
+from medallion_cli.operations.verification.verify import Look, Scope, following
 from medallion_cli.spec import Pipeline, load_pipeline
 
 ROOT = Path(__file__).parents[3]
@@ -194,3 +195,91 @@ def test_a_position_is_told_in_words() -> None:
     of_dms = position("g0001", f"2026010203040567{8:019d}")
     assert of_dms["text"] == "g0001, change 8 of 2026-01-02T03:04:05.67Z"
     assert position("g0001", "20260101")["text"] == "g0001, change 20260101"
+
+
+SUM = {"rows": 3, "checksum": "3:1:1:1:1"}
+OLD = {"rows": 2, "checksum": "2:1:1:1:1"}
+THERE, HERE = '{"payments":1}', '{"payments":2}'
+WAITS = {"changes": 4, "total": 1, "keys": [{"key": ["7"], "columns": ["amount"]}]}
+
+
+@dataclass
+class Layers:
+    """All three engines: what each says of `payments` and of `fact_payments`."""
+
+    silver: dict[str, Any] = field(default_factory=lambda: dict(SUM))
+    gold: dict[str, Any] = field(default_factory=lambda: {**SUM, "position": HERE})
+    then: dict[str, Any] = field(default_factory=lambda: dict(OLD))
+    staged: dict[str, str] = field(default_factory=dict)
+    captured: list[int] = field(default_factory=lambda: [5, 5])
+    runs: bool = True
+    generation: str = "g0001"
+
+    def beats(self) -> set[str]:
+        return set()
+
+    def awaited(self, seen: set[str], broken: object = None) -> None:
+        pass
+
+    def changes(self) -> int:
+        return self.captured.pop(0)
+
+    def checksums(self, given: Any, token: str | None = None) -> Any:
+        if token is None:
+            return {"fact_payments": self.gold}, {}
+        return {"heartbeat": 1, "tables": {"payments": SUM}}
+
+    def answer(self, request: Mapping[str, Any], files: object = None) -> dict[str, Any]:
+        if "positions" in request:
+            return {"models": [{"model": "fact_payments", **self.then, "touched": 1, "keys": [["7"]]}]}
+        return {
+            "tables": [{"table": "payments", **self.silver}],
+            "models": [{"model": "fact_payments", **SUM, "position": HERE}],
+            "positions": {},
+        }
+
+    def unmerged(self) -> dict[str, str]:
+        return self.staged
+
+
+def judged(layers: Layers, pipeline: Pipeline) -> Verification:
+    what = Scope((pipeline.table("payments"),), (pipeline.model("fact_payments"),), _all=pipeline.models)
+    look = Look(what, pipeline, *[layers] * 4)  # type: ignore[arg-type]
+    for _ in look.sums():
+        pass
+    for _ in look.judge():
+        pass
+    return look.verification()
+
+
+def told(verification: Verification) -> list[tuple[str, str, str, str]]:
+    return [(d.layer, d.reason, d.code, *(d.key or {}).values()) for d in verification.differences]  # type: ignore[misc]
+
+
+def test_three_equal_layers_are_equal(pipeline: Pipeline) -> None:
+    found = judged(Layers(), pipeline)
+    assert (found.equal, found.differences, found.waiting) == (True, [], {})
+
+
+def test_what_waits_is_a_difference_while_the_source_is_quiet(pipeline: Pipeline) -> None:
+    found = judged(Layers(silver={**OLD, "whole": SUM, "waiting": WAITS}), pipeline)
+    assert not found.equal
+    assert told(found) == [("silver", "not_merged", "MED-VER-004", "7")]
+    assert found.differences[0].remedy == "medallion run"
+
+
+def test_what_waits_is_told_and_not_counted_while_changes_flow(pipeline: Pipeline) -> None:
+    flowing = Layers(silver={**OLD, "whole": SUM, "waiting": WAITS}, captured=[5, 9])
+    flowing.gold = {**OLD, "position": THERE}
+    found = judged(flowing, pipeline)
+    assert (found.equal, found.differences) == (True, [])
+    assert found.waiting == {"payments": 1, "fact_payments": 1}
+    assert found.tables[0]["silver"] == SUM
+
+
+def test_gold_that_is_behind_waits_for_a_run_or_for_the_merge_of_what_is_staged(pipeline: Pipeline) -> None:
+    behind = {**OLD, "position": THERE}
+    assert told(judged(Layers(gold=dict(behind)), pipeline)) == [("gold", "not_merged", "MED-VER-004", "7")]
+    found = judged(Layers(gold=dict(behind), staged={"fact_payments": "run-9"}), pipeline)
+    assert told(found) == [("staging", "not_loaded", "MED-VER-005", "7")]
+    assert (found.differences[0].run_id, found.differences[0].remedy) == ("run-9", "medallion merge")
