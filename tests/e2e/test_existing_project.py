@@ -157,7 +157,7 @@ def as_reader(shop: Medallion, sql: str) -> str:
 
 
 def test_models_and_tables_that_are_added_run_as_they_are(shop: Medallion) -> None:
-    del shop.variables["MEDALLION_CONNECTION"]
+    shop.variables.pop("MEDALLION_CONNECTION", None)
     shop("model", "add", "fact_payment", "--kind", "upsert", "--from", "payment")
     shop("model", "add", "dim_film", "--kind", "scd2", "--from", "film")
     shop("model", "add", "agg_staff", "--kind", "refresh", "--from", "fact_payment", "--key", "staff_id")

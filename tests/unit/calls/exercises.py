@@ -98,6 +98,7 @@ def objects(world: World) -> None:
     s3.folders(target, bucket, "")
     s3.exists(target, bucket, "a")
     s3.read_text(target, bucket, "a")
+    s3.read_bytes(target, bucket, "a")
     s3.put_text(target, bucket, "a", "text")
     s3.delete(target, bucket, ["a"])
     kept = {"Errors": [{"Key": "a", "Code": "AccessDenied", "Message": "no"}]}
