@@ -19,7 +19,11 @@ from medallion_glue.objects import listed
 from medallion_glue.silver import SNAPSHOT, SilverTable
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from collections.abc import Iterator
+
+    from pyspark.sql import Column, DataFrame
+
+    from medallion_glue.objects import Listed
 
 EVERYTHING = "all"
 LOAD = "LOAD"
@@ -131,18 +135,19 @@ def _live(silver: SilverTable, changes: DataFrame) -> DataFrame:
 
 def _is_same(one: DataFrame, other: DataFrame) -> bool:
     names = other.columns
-    return one.select(*names).exceptAll(other).isEmpty() and other.exceptAll(one.select(*names)).isEmpty()
+    same = one.select(*names)
+    return bool(same.exceptAll(other).isEmpty() and other.exceptAll(same).isEmpty())
 
 
-def _is_not_one_of(rows: DataFrame, files: list[str]):  # type: ignore[no-untyped-def]
+def _is_not_one_of(rows: DataFrame, files: list[str]) -> Column:
     return ~rows["_bronze_file"].isin(files)
 
 
-def _bronze(silver: SilverTable, folder: str):  # type: ignore[no-untyped-def]
+def _bronze(silver: SilverTable, folder: str) -> Iterator[Listed]:
     return listed(silver.bronze, f"{folder}/{silver.table.schema}/{silver.table.name}/")
 
 
-def _always():  # type: ignore[no-untyped-def]
+def _always() -> Column:
     from pyspark.sql import functions as f
 
     return f.lit(True)
