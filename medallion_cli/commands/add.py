@@ -48,6 +48,26 @@ def table_add(
     _change(call, new_table.from_database(call.assets, call.pipeline, name, found), name, dry_run)
 
 
+@table_app.command("update")
+def table_update(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The table.")],
+    dry_run: DryRun = False,
+) -> None:
+    """Take a table's columns, as the source has them now, into the project's DDL.
+
+    `medallion up` then brings them to silver and gold; `medallion replicate reload` the values that older rows have.
+    """
+    call = invocation(context)
+    from medallion_cli.aws.source import Source
+    from medallion_cli.operations.schema_drift import updated
+
+    call.pipeline.table(name)
+    source = Source(call.target, call.outputs["SourceFunctionName"])
+    found = source.call("definition", table=name)["ddl"]
+    _change(call, updated(call.assets, call.pipeline, name, found), name, dry_run)
+
+
 @model_app.command("add")
 def model_add(
     context: typer.Context,

@@ -11,6 +11,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'medallion table add coupons --column "code VARCHAR(20) NOT NULL"',
         "medallion table add film --from-mysql mysql://reader@db.example.com/sakila --dry-run",
     ),
+    "table update": ("medallion table update products", "medallion table update products --dry-run"),
     "model add": (
         "medallion model add fact_payment --kind upsert --from payments",
         "medallion model add agg_payment_daily --kind refresh --from fact_payments --key method",

@@ -54,7 +54,8 @@ def server(port: int, html: Callable[[dict[str, Any]], str], asked: Asked) -> Th
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            here = {f"{name}:{self.server.server_address[1]}" for name in (HOST, "localhost")}
+            listening = self.connection.getsockname()[1]
+            here = {f"{name}:{listening}" for name in (HOST, "localhost")}
             if self.headers.get("Host") not in here:
                 self._answer(403, "text/plain", "open the address that medallion printed")
                 return

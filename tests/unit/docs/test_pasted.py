@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medallion_cli.commands.pasted import BLOCK, pasted, run_diagram
+from medallion_cli.documents.pasted import BLOCK, pasted, run_diagram
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -18,7 +18,7 @@ WITH_BLOCKS = [path for path in DOCUMENTS if BLOCK.search(path.read_text(encodin
 def test_its_blocks_are_as_they_are_now(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     text = path.read_text(encoding="utf-8")
-    assert text == pasted(text), f"python -m medallion_cli.commands.pasted {path.relative_to(ROOT)}"
+    assert text == pasted(text), f"python -m medallion_cli.documents.pasted {path.relative_to(ROOT)}"
 
 
 def test_there_are_such_documents() -> None:

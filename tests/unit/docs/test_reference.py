@@ -19,7 +19,7 @@ from medallion_cli.cli import _globals_first, _run, app
 from medallion_cli.commands import completion
 from medallion_cli.commands.documents import DOCUMENTS, schema
 from medallion_cli.commands.examples import EXAMPLES
-from medallion_cli.commands.reference import reference
+from medallion_cli.documents.reference import reference
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,7 +37,7 @@ ALL = dict(commands(TREE))
 
 
 def test_the_reference_is_what_the_commands_say() -> None:
-    again = "python -m medallion_cli.commands.reference > docs/commands.md"
+    again = "python -m medallion_cli.documents.reference > docs/commands.md"
     assert (ROOT / "docs/commands.md").read_text(encoding="utf-8") == reference(), again
 
 

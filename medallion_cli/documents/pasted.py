@@ -1,4 +1,4 @@
-"""What documents show of the tool is pasted by it: `python -m medallion_cli.commands.pasted docs/*.md` writes it anew.
+"""What documents show of the tool is pasted by it: `python -m medallion_cli.documents.pasted docs/*.md` writes it anew.
 
 A block after `<!-- made by: medallion lineage orders -->` holds what that command prints, 80 columns wide; after
 `<!-- made by: the state machine -->` the diagram of a run. Only commands that ask no environment.
@@ -18,7 +18,9 @@ from typing import Any
 BLOCK = re.compile(r"(<!-- made by: ([^>]*?) -->\n```(\w*)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 MACHINE = "the state machine"
 # States that only look, wait or choose are left out of the diagram of a run; what is between two others is one arrow.
-STEP = re.compile(r"^(Check|Bronze|Silver|Housekeeping|Load|Merge|Write summary|Tell that|Read (generation|gold))")
+STEP = re.compile(
+    r"^(Check|Bronze|Silver|Housekeeping|Load|Merge|Write summary|Tell that|Read (generation|gold))"
+)
 FAILED = re.compile(r"^(Write failure|Tell)$")
 
 

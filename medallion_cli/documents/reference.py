@@ -1,4 +1,4 @@
-"""docs/commands.md, written from the command tree: `python -m medallion_cli.commands.reference > docs/commands.md`."""
+"""docs/commands.md, written from the command tree: `python -m medallion_cli.documents.reference > docs/commands.md`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medallion_cli.commands.examples import EXAMPLES
 
 HEAD = """# Commands
 
-Generated from the code: `python -m medallion_cli.commands.reference > docs/commands.md`; CI compares.
+Generated from the code: `python -m medallion_cli.documents.reference > docs/commands.md`; CI compares.
 
 Options of every command stand before or after its name. What a command says goes to stdout, talk about it to stderr; a pipe
 gets plain lines, without colour or animation, and `NO_COLOR` takes the colour alone. `--output json` prints one document, whose

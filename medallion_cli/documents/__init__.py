@@ -1,0 +1,1 @@
+"""What docs/ shows of the tool, written by the tool."""
