@@ -1,4 +1,7 @@
-"""The quickstart and the guides are typed as they stand, in one environment; `<!-- run -->` marks what is."""
+"""The quickstart and the guides are typed as they stand, in one environment; `<!-- run -->` marks what is.
+
+With MEDALLION_CAPTURES=docs/screens.md what the screens show meanwhile is written there, at 80 columns.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,22 @@ from command_line import REPOSITORY
 pytestmark = [pytest.mark.engine, pytest.mark.recovery]
 DOCUMENTS = REPOSITORY / "docs"
 MARKED = re.compile(r"<!-- run(?:: project)? -->\n```\w*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SCREENS = (
+    "medallion status",
+    "medallion doctor",
+    "medallion runs",
+    "medallion runs show",
+    "medallion dashboard",
+    "medallion verify",
+    "medallion trace --table orders --key 1",
+    "medallion peek silver orders --limit 3",
+    "medallion lineage fact_payments",
+)
+HEAD = """# Screens
+
+What the terminal shows at 80 columns, captured while the quickstart was typed, without colour:
+`MEDALLION_CAPTURES=docs/screens.md make test-recovery` writes this page anew.
+"""
 GUIDES = ("add-a-table.md", "add-a-model.md", "recover.md")
 
 
@@ -31,6 +50,18 @@ def lines() -> Iterator[str]:
         yield from block.splitlines()
 
 
+def captured(folder: Path, variables: dict[str, str]) -> str:
+    """The screens, one block each."""
+    parts = [HEAD]
+    for line in SCREENS:
+        done = subprocess.run(
+            line, shell=True, cwd=folder, env={**variables, "COLUMNS": "80"}, capture_output=True, text=True, check=False
+        )  # fmt: skip
+        shown = "\n".join(each.rstrip() for each in done.stdout.strip("\n").splitlines())
+        parts.append(f"## {line.split(' --')[0].removeprefix('medallion ')}\n\n```\n$ {line}\n{shown}\n```\n")
+    return "\n".join(parts)
+
+
 def test_every_line_does_what_the_text_says(home: Path) -> None:
     folder, told = home / "typed", []
     folder.mkdir()
@@ -40,6 +71,8 @@ def test_every_line_does_what_the_text_says(home: Path) -> None:
         if line.startswith("cd "):
             folder /= line.removeprefix("cd ")
             continue
+        if line.startswith("medallion local stop") and (file := os.environ.get("MEDALLION_CAPTURES")):
+            (REPOSITORY / file).write_text(captured(folder, variables), encoding="utf-8")
         done = subprocess.run(
             line, shell=True, cwd=folder, env=variables, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
         )  # fmt: skip
