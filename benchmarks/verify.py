@@ -94,6 +94,7 @@ def measured(bench: Bench, rows: int, times: int) -> dict[str, Any]:
             began = time.monotonic()
             run()
             seconds[name].append(time.monotonic() - began)
+            print(f"{name}: {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
     by_hand = {name: statistics.median(taken) for name, taken in seconds.items()}
     verify = by_hand.pop("verify")
     total = sum(by_hand.values())
