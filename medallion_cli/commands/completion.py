@@ -109,6 +109,7 @@ OWN: dict[tuple[str, str], Names] = {
     ("peek", "table"): things,
     ("lineage", "name"): things,
     ("schema", "name"): schemas,
+    ("table update", "name"): tables,
     ("model add", "source"): things,
     ("model add", "name"): tables,
 }

@@ -48,12 +48,14 @@ FINDING = _keys(
     safe_to_fix=FLAG,
     where=TEXT,
 )
+SCHEDULES = _list(_keys(name=TEXT, enabled=FLAG, expression=TEXT))
 # command → its document: a schema, or `module:dataclass`, `[module:dataclass]` for a list of them
 DOCUMENTS: dict[str, Schema | str] = {
     "init": _keys(
         version=COUNT, project=TEXT, folder=TEXT, files=_list(TEXT), review=_list(TEXT), findings=_list(ANY)
     ),
     "table add": ADDED,
+    "table update": ADDED,
     "model add": ADDED,
     "validate": "[medallion_cli.operations.findings:Finding]",
     "plan": _keys(
@@ -90,6 +92,8 @@ DOCUMENTS: dict[str, Schema | str] = {
     "housekeeping": _map(ANY),
     "policy": _map(_map(ANY)),
     "down": "[medallion_cli.operations.teardown:Remaining]",
+    "pause": {"anyOf": [SCHEDULES, _keys(since=TEXT, schedules=_list(TEXT), replicating=FLAG, size=TEXT, checkpoint=TEXT)]},
+    "resume": SCHEDULES,  # with --schedule; without it there is nothing to tell
     "replicate status": "medallion_cli.operations.replicate:ReplicationStatus",
     "local status": "[medallion_cli.local.lifecycle:ProcessStatus]",
 }  # fmt: skip

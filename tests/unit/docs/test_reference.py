@@ -66,7 +66,7 @@ def test_every_document_has_a_schema_with_a_version(path: str) -> None:
 
 def test_every_command_that_prints_json_has_a_schema() -> None:
     silent = {
-        "schema", "up", "unlock", "pause", "resume", "demo", "replicate start", "replicate stop", "replicate reload",
+        "schema", "up", "unlock", "demo", "replicate start", "replicate stop", "replicate reload",
         "local start", "local stop", "local reset",
     }  # fmt: skip
     assert sorted(set(ALL) - silent - set(DOCUMENTS)) == []
