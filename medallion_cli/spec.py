@@ -16,20 +16,12 @@ from typing import Any, NoReturn
 from medallion_cli.assets import PIPELINE, Assets
 from medallion_cli.ddl import Column, GoldColumn, TableDdl, parse_tables
 from medallion_cli.errors import UsageError
+from medallion_cli.expectations import Expectation, expectation, faults
 from medallion_cli.spec_file import FreshnessEntry, ModelEntry, PipelineFile, TableEntry
 
 KINDS = ("copy", "upsert", "scd2", "refresh")
 SCD2_COLUMNS = ("version", "valid_from", "valid_to", "is_current")
 RUN_COLUMN = "_run_id"
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """A condition that every row should meet (Spark SQL), and what happens to rows that do not."""
-
-    name: str
-    expression: str
-    on_fail: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,7 @@ class Table:
     expectations: tuple[Expectation, ...]
     personal: tuple[str, ...] = ()  # columns that tell of a person
     freshness: Freshness = Freshness()
+    schema_drift: str = "evolve"  # evolve, ignore or fail
 
 
 @dataclass(frozen=True)
@@ -155,6 +148,9 @@ def load_pipeline(assets: Assets) -> Pipeline:
     entry = PipelineFile.read(assets.path(PIPELINE))
     source = parse_tables(assets.read(entry.source.ddl), "mysql", entry.source.ddl)
     tables = tuple(_table(name, spec, entry, source) for name, spec in entry.tables.items())
+    rules = {t.name: ({c.name: c for c in t.columns}, t.expectations) for t in tables}
+    if fault := next(iter(faults(rules)), None):
+        raise UsageError(f"{PIPELINE}: {fault}")
     business = json.loads(entry.business.model_dump_json(by_alias=True))
     models = _models(entry, tables, assets, {"business": business, "source": entry.source.model_dump()})
     return Pipeline(
@@ -183,9 +179,10 @@ def _table(name: str, spec: TableEntry, entry: PipelineFile, source: Mapping[str
         schema=entry.source.schema_,
         key=key,
         columns=tuple(Column(n, t, null, tuple(spec.clean.get(n, ()))) for n, t, null in ddl.columns),
-        expectations=tuple(Expectation(n, e.expression, e.on_fail) for n, e in spec.expectations.items()),
+        expectations=tuple(expectation(n, e) for n, e in spec.expectations.items()),
         personal=tuple(spec.personal),
         freshness=_freshness(spec.freshness, entry.freshness),
+        schema_drift=spec.schema_drift,
     )
 
 
@@ -286,6 +283,8 @@ def _table_document(table: Table) -> dict[str, Any]:
             for c in table.columns
         ],
         "expectations": [vars(e) for e in table.expectations],
+        "bad_files": table.bad_files,
+        "schema_drift": table.schema_drift,
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -19,6 +20,7 @@ from pydantic import (
 
 from medallion_cli import durations
 from medallion_cli.errors import UsageError
+from medallion_cli.expectations import KINDS
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 CLEANING = ("trim", "lower", "upper", "null_if_empty")
@@ -68,11 +70,55 @@ class BusinessEntry(Entry):
         return value
 
 
-class ExpectationEntry(Entry):
-    """A row rule."""
+Scalar = bool | int | float | datetime | date | str
 
-    expression: str
+
+class ExpectationEntry(Entry):
+    """A row rule: exactly one of the kinds, by column; and what follows for rows that break it."""
+
+    expression: str | None = None
+    not_null: Name | Annotated[list[Name], Field(min_length=1)] | None = None
+    unique: Name | Annotated[list[Name], Field(min_length=1)] | None = None
+    matches: Annotated[dict[Name, str], Field(min_length=1)] | None = None
+    between: Annotated[dict[Name, tuple[Scalar | None, Scalar | None]], Field(min_length=1)] | None = None
+    in_: Annotated[dict[Name, Annotated[list[Scalar], Field(min_length=1)]], Field(min_length=1)] | None = (
+        Field(default=None, alias="in")
+    )
+    references: Annotated[dict[Name, str], Field(min_length=1)] | None = None
     on_fail: Literal["warn", "drop", "quarantine", "fail"] = "warn"
+
+    def rule(self, kind: str) -> object:
+        """What stands beside the kind; None when it is not the one."""
+        return getattr(self, "in_" if kind == "in" else kind)
+
+    @property
+    def kind(self) -> str:
+        """The one that is given."""
+        return next(kind for kind in KINDS if self.rule(kind) is not None)
+
+    @model_validator(mode="after")
+    def one_rule(self) -> Self:
+        """One kind an entry; patterns compile; references name `table.column` of one table."""
+        given = [kind for kind in KINDS if self.rule(kind) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"an expectation is one of {', '.join(KINDS)}; here are {', '.join(given) or 'none'}"
+            )
+        for pattern in (self.matches or {}).values():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no pattern: {error}") from error
+        for column, (low, high) in (self.between or {}).items():
+            if low is None and high is None:
+                raise ValueError(f"between: {column} needs a lower or an upper end")
+        targets = [target.rpartition(".") for target in (self.references or {}).values()]
+        if (
+            any(not table or not column for table, _, column in targets)
+            or len({t for t, _, _ in targets}) > 1
+        ):
+            raise ValueError("references is {column: table.column}, and of one table")
+        return self
 
 
 class FreshnessEntry(Entry):
@@ -89,13 +135,20 @@ class FreshnessEntry(Entry):
 
 
 class TableEntry(Entry):
-    """A source table; columns come from the DDL. `personal` are those that tell of a person."""
+    """A source table; columns come from the DDL. `personal` are those that tell of a person.
+
+    `schema_drift`: what follows when the source's columns are not those of the DDL (docs/data-over-time.md).
+    """
 
     key: list[Name] = []
     personal: list[Name] = []
     freshness: FreshnessEntry = FreshnessEntry()
     clean: dict[Name, list[Literal["trim", "lower", "upper", "null_if_empty"]]] = {}
     expectations: dict[Name, ExpectationEntry] = {}
+    bad_files: Literal["set_aside", "fail"] | None = (
+        None  # what a broken bronze file does; None: as the pipeline
+    )
+    schema_drift: Literal["evolve", "ignore", "fail"] = "evolve"
 
 
 class LookupEntry(Entry):
@@ -139,6 +192,7 @@ class PipelineFile(Entry):
     source: SourceEntry
     business: BusinessEntry = BusinessEntry()
     freshness: FreshnessEntry = FreshnessEntry()
+    bad_files: Literal["set_aside", "fail"] = "set_aside"
     tables: dict[Name, TableEntry] = Field(min_length=1)
     models: dict[Name, ModelEntry] = {}
 
