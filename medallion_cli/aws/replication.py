@@ -26,6 +26,8 @@ class TableStatistics:
     updates: int
     deletes: int
     last_change: datetime | None
+    loaded_at: datetime | None = None  # when its newest full load ended
+    ddls: int = 0  # statements such as ALTER TABLE
 
     @property
     def changes(self) -> int:
@@ -154,4 +156,6 @@ def _statistics(entry: dict[str, Any]) -> TableStatistics:
         updates=entry.get("Updates", 0),
         deletes=entry.get("Deletes", 0),
         last_change=entry.get("LastUpdateTime"),
+        loaded_at=entry.get("FullLoadEndTime"),
+        ddls=entry.get("Ddls", 0),
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from medallion_cli.errors import UsageError
-from medallion_cli.synthetic import digests, inserts, rows, seeding, server
+from medallion_cli.synthetic import definitions, digests, inserts, rows, seeding, server
 from medallion_cli.synthetic.seeding import Event, Project, Result
 
 GENERATED = 200
@@ -33,6 +33,8 @@ OPERATIONS: dict[str, Callable[[Project, Event], Result]] = {
     "row": server.row,
     "rows": rows.rows,
     "insert_rows": inserts.insert_rows,
+    "columns": definitions.columns,
+    "definition": definitions.definition,
     "reachable": server.reachable,
     "plan": seeding.plan,
     "seed_chunk": seeding.seed_chunk,
@@ -61,6 +63,7 @@ REQUIRED = {
     "row": ("table", "key"),
     "rows": ("table",),
     "insert_rows": ("table", "columns", "rows"),
+    "definition": ("table",),
     "plan": ("kind", "wanted"),
     "seed_chunk": ("plan_id",),
     "change_chunk": ("plan_id",),

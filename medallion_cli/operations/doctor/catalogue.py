@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from medallion_cli.operations.doctor.drift_rules import DRIFT
 from medallion_cli.operations.doctor.rules import Finding, Rule, found
 
 ROOMS = {
@@ -144,14 +145,6 @@ _RULES = (
         "Writers at the source wait or fail; so does everything behind them.",
         "df -h",
         note="On AWS: a larger DatabaseStorage in configs, then `medallion up`.",
-    ),
-    Rule(
-        "MED-SRC-005",
-        "the source's schema is not the one in the project",
-        "New columns are left out, dropped ones become null, retyped ones may be set aside: see the table's policy.",
-        "medallion validate",
-        severity="warning",
-        note="Bring the DDL of the source into the project, then `medallion up`.",
     ),
     # Replication
     Rule(
@@ -377,7 +370,7 @@ _RULES = (
     Rule("MED-UP-07", "classes and versions offered", "The region does not have what is configured.", "medallion plan"),
     Rule("MED-UP-08", "this machine", "Other versions than those that were tried.", "pip install --upgrade medallion"),
 )  # fmt: skip
-CATALOGUE: dict[str, Rule] = {rule.code: rule for rule in _RULES}
+CATALOGUE: dict[str, Rule] = {rule.code: rule for rule in (*_RULES, *DRIFT)}
 
 
 def finding(code: str, evidence: str, *, where: str = "", **fields: Any) -> Finding:

@@ -8,6 +8,8 @@ import re
 CAUSES: tuple[tuple[str, str | None], ...] = (
     (r"replication is (?!running)|Medallion\.ReplicationNotRunning", None),
     (r"no space left|disk full|Errcode: 28", "MED-ENV-004"),
+    (r"schema drift", "MED-SIL-010"),
+    (r"does not fit (int|bigint|smallint|decimal)", "MED-SIL-012"),
     (r"is not a Parquet file|magic number|footer|corrupt\w*|not Parquet|cannot be read", "MED-SIL-004"),
     (r"expectation|breaks? the rule", "MED-SIL-002"),
     (r"restage|last `?to`?|position|out of order", "MED-GLD-003"),

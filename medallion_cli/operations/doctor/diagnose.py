@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Progressed, Started
-from medallion_cli.operations.doctor import environment, replication, runs, source, warehouse
+from medallion_cli.operations.doctor import environment, replication, runs, schema, source, warehouse
 from medallion_cli.operations.doctor.catalogue import finding
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Check = Callable[["Look"], Iterator["Finding"]]
 STEP = "looking"
 CREDENTIALS = "credentials and clock"
-# What `status` asks as well: nothing that wakes the warehouse or asks the source.
+# What `status` asks as well: nothing that wakes the warehouse, or asks the source unless a DDL statement was counted.
 QUICK: dict[str, Check] = {
     "pause": environment.pause,
     "source database": source.database,
@@ -29,6 +29,7 @@ QUICK: dict[str, Check] = {
     "last run": runs.last,
     "freshness": runs.fresh,
     "quarantine": runs.quarantined,
+    "schema drift": schema.seen,
     "schedules": runs.scheduled,
     "warehouse": warehouse.workgroup,
 }
@@ -40,6 +41,7 @@ CHECKS: dict[str, Check] = {
     "quotas": environment.quotas,
     "source": source.answers,
     "binary log": source.binlog,
+    "schema": schema.asked,
     **QUICK,
     "drift": environment.drifted,
     "statements": warehouse.statements,

@@ -44,6 +44,11 @@ class Watched(Stacked):
         self.quotas: list[Document] = []
         self.schedules = dict.fromkeys(self.schedules, "DISABLED")
         self.bootstrapped = 0
+        self.ddls = 0
+        self.dropped: set[str] = set()  # tables of the source
+        self.empty: list[str] = []
+        self.columns: dict[str, list[list[str]]] = {}
+        self.more: dict[str, list[list[str]]] = {}
         generation = {"ParameterKey": "Generation", "ParameterValue": "g0001"}
         self.stacks["shop-replication"]["Parameters"] = [generation]
 
@@ -65,7 +70,7 @@ class Watched(Stacked):
 
     def _describe_table_statistics(self, given: Document) -> Document:
         found = super()._describe_table_statistics(given)
-        return {"TableStatistics": [{**t, "LastUpdateTime": self.changed} for t in found["TableStatistics"]]}
+        return {"TableStatistics": [{**t, "LastUpdateTime": self.changed, "Ddls": self.ddls} for t in found["TableStatistics"]]}
 
     def _list_executions(self, given: Document) -> Document:
         ended = {"stopDate": self.ran} if self.run_status != "RUNNING" else {}
@@ -100,6 +105,7 @@ class Watched(Stacked):
         operation = json.loads(given["Payload"])["operation"]
         more: Document = {
             "settings": {"settings": self.settings_of_source},
+            "columns": {"tables": self.columns, "empty": self.empty},
             "reachable": {"source": "8.4.8", "replication_user": self.replication_user},
         }
         if operation == "bootstrap":
@@ -131,6 +137,8 @@ def watched() -> Watched:
 
 def look(aws: Watched, pipeline: Pipeline) -> Look:
     target: Any = aws
+    own = {table.name: [[c.name, c.mysql] for c in table.columns] for table in pipeline.tables}
+    aws.columns = {name: [*c, *aws.more.get(name, [])] for name, c in own.items() if name not in aws.dropped}
     return Look(target, FOUND, aws.settings, pipeline)
 
 
@@ -206,6 +214,18 @@ def _old_schedule(aws: Watched) -> None:
     aws.schedules = dict.fromkeys(aws.schedules, "ENABLED")
 
 
+UPDATE = "medallion table update orders && medallion up --yes && medallion replicate reload --yes && medallion run"
+
+
+def _differs(*more: tuple[str, str]) -> Callable[[Watched], None]:
+    """Columns of the source's orders beyond those of the project; replication has counted a DDL statement."""
+
+    def breaks(aws: Watched) -> None:
+        aws.more, aws.ddls = {"orders": [list(column) for column in more]}, 1
+
+    return breaks
+
+
 BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     "credentials have expired": (
         lambda aws: aws.refusals.update({"sts.get_caller_identity": AwsError("ExpiredToken", "old", hint="aws sso login")}),
@@ -277,6 +297,28 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     ),
     "rows are in quarantine": (
         lambda aws: aws.silver.update(quarantined=7), "MED-SIL-003", "medallion quarantine list",
+    ),
+    "a column was added at the source": (
+        _differs(("coupon", "varchar(20)")), "MED-SRC-005", UPDATE,
+    ),
+    "a table was dropped at the source": (
+        lambda aws: aws.dropped.add("payments"),
+        "MED-SRC-006", "medallion up --yes && medallion replicate reload --yes && medallion run",
+    ),
+    "a table was truncated at the source": (
+        _set(empty=["orders"], ddls=1), "MED-SRC-007", "medallion replicate reload --yes && medallion run",
+    ),
+    "a drifted table fails by its policy": (
+        _failed("job failed", state="failed", error="orders: schema drift at the source: a added (int)"),
+        "MED-SIL-010", UPDATE,
+    ),
+    "values do not fit their column": (
+        lambda aws: aws.silver.update(drift=[{"column": "note", "change": "retyped", "rows": 3}]),
+        "MED-SIL-011", UPDATE,
+    ),
+    "a number is too wide for gold": (
+        _failed("job failed", state="failed", error="order_id holds a number that does not fit int"),
+        "MED-SIL-012", UPDATE,
     ),
     "a bronze file is broken": (
         _failed("job failed", state="failed", error="orders.parquet is not a Parquet file"),
