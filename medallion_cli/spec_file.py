@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -121,11 +122,19 @@ class ExpectationEntry(Entry):
         return self
 
 
+# As it is written; what is kept are seconds.
+_LENGTH = r"^\s*\d+(\.\d+)?\s*([sS]([eE][cC])?|[mM]([iI][nN])?|[hH]|[dD]([aA][yY][sS]?)?|[wW])?\s*$"
+Seconds = Annotated[
+    float | None,
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _LENGTH}, {"type": "number"}, {"type": "null"}]}),
+]
+
+
 class FreshnessEntry(Entry):
     """How far data may be behind the source: `30 min`, `6 h`; None: as the pipeline says."""
 
-    warn_after: float | None = None  # seconds
-    error_after: float | None = None
+    warn_after: Seconds = None
+    error_after: Seconds = None
 
     @field_validator("warn_after", "error_after", mode="before")
     @classmethod
