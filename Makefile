@@ -1,4 +1,6 @@
 # `make demo`: the whole pipeline on this machine. `make test`: every test but `make test-recovery`. `make test-fast`: no engines.
+# `make convergence TRIALS=200 SEED=1`: random changes and faults, every tenth trial over the whole stack; gold must equal the source.
+# `make mutants`: breaks the product rule by rule; the trials must find each.
 # `make check`: style, types, layers, specification. `make scan`: checkov over the templates.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV ?= .venv
@@ -7,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscop
 INSTALLED := $(VENV)/.installed
 SCANNER := $(VENV)-scan/bin/checkov
 
-.PHONY: demo test test-recovery test-fast check scan format clean
+.PHONY: demo test test-recovery test-fast convergence mutants check scan format clean
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "Python 3.11 or 3.12 is needed")'
@@ -26,6 +28,15 @@ test-recovery: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	$(PYTEST) -m 'not engine'
+
+TRIALS ?= 20
+SEED ?= 1
+
+convergence: $(INSTALLED)
+	$(BIN)/python tests/convergence/converge.py --trials $(TRIALS) --seed $(SEED)
+
+mutants: $(INSTALLED)
+	$(BIN)/python tests/convergence/mutants.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,23 +1,30 @@
-"""`python tests/convergence/converge.py --trials N --seed S`: random trials with faults; 1 when anything diverged.
+"""`make convergence TRIALS=N SEED=S`: random trials with faults; 1 when anything diverged.
 
-A failing trial prints the command that plays it again. Trial number n has the seed S + n.
+Trial number n has the seed S + n. Every tenth seed is a trial of the whole stack with processes killed, the others are of the
+parts (replicator, silver, staging, merge), each on its real engine; the two kinds run side by side. A failing trial prints the
+command that plays it again.
 """
 
 from __future__ import annotations
 
 import argparse
-import faulthandler
+import json
+import multiprocessing
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
+from queue import Empty
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from rooms import rooms
-from trial import Report, Trial
+from lanes import LANES, Lane
+from trial import Report
 
-AGAIN = "python tests/convergence/converge.py --trials 1 --seed {seed} --plot"
+AGAIN = "make convergence TRIALS=1 SEED={seed}"
+WHOLE_STACK = 10  # every so manieth seed
 
 
 def main(words: list[str] | None = None) -> int:
@@ -25,19 +32,16 @@ def main(words: list[str] | None = None) -> int:
     options = _options(words)
     started = time.monotonic()
     reports: list[Report] = []
-    if options.plot:
-        faulthandler.dump_traceback_later(45, repeat=True)  # where a trial hangs
-    with rooms() as found:
-        ready = time.monotonic()
-        for seed in range(options.seed, options.seed + options.trials):
-            if options.seconds and time.monotonic() - started > options.seconds:
-                break
-            reports.append(Trial(found, seed).run())
-            tell(reports[-1], options.plot)
-            if options.first and reports[-1].problems:
-                break
-    summary(reports, ready - started, time.monotonic() - started)
-    return 1 if any(report.problems for report in reports) else 0
+    for report in side_by_side(options):
+        reports.append(report)
+        tell(report, options.plot)
+    summary(reports, time.monotonic() - started)
+    if options.report:
+        Path(options.report).write_text(json.dumps([asdict(report) for report in reports]))
+    missing = 0 if options.seconds or options.first else options.trials - len(reports)
+    if missing:
+        print(f"{missing} trials did not take place")
+    return 1 if missing or any(report.problems for report in reports) else 0
 
 
 def _options(words: list[str] | None) -> argparse.Namespace:
@@ -45,16 +49,48 @@ def _options(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=0, help="begin no trial after so many (0: no limit)")
+    parser.add_argument("--parts", action="store_true", help="trials of the parts only, whatever the seed")
     parser.add_argument("--first", action="store_true", help="stop at the first divergence")
     parser.add_argument("--plot", action="store_true", help="print what happened in each trial")
+    parser.add_argument("--report", help="write every trial's report to this file, as JSON")
     return parser.parse_args(words)
+
+
+def side_by_side(options: argparse.Namespace) -> Any:
+    """A process for each kind of trial; their reports as they come."""
+    seeds = range(options.seed, options.seed + options.trials)
+    stack = [] if options.parts else [seed for seed in seeds if seed % WHOLE_STACK == 0]
+    chosen = {"parts": [seed for seed in seeds if seed not in stack], "stack": stack}
+    context = multiprocessing.get_context("spawn")
+    told, stop = context.Queue(), context.Event()
+    deadline = time.time() + options.seconds if options.seconds else None
+    lanes = [
+        context.Process(target=LANES[kind], args=(Lane(kind, found, deadline), told, stop))
+        for kind, found in chosen.items()
+        if found
+    ]
+    for lane in lanes:
+        lane.start()
+    while any(lane.is_alive() for lane in lanes) or not told.empty():
+        try:
+            report = told.get(timeout=0.5)
+        except Empty:
+            continue
+        if report.problems and options.first:
+            stop.set()
+        yield report
+    for lane in lanes:
+        lane.join()
 
 
 def tell(report: Report, plot: bool = False) -> None:
     """One line a trial; of one that diverged everything."""
     state = "DIVERGED" if report.problems else "equal"
-    line = f"seed {report.seed}: {state}, {report.compared} rows compared, {report.changes} changes, {report.runs} runs"
-    print(f"{line}, {sum(report.faults.values())} faults, {report.seconds:.1f} s", flush=True)
+    line = f"seed {report.seed} ({report.kind}): {state}, {report.compared} rows compared, {report.changes} changes"
+    print(
+        f"{line}, {report.runs} runs, {sum(report.faults.values())} faults, {report.seconds:.1f} s",
+        flush=True,
+    )
     if plot or report.problems:
         print("    " + "\n    ".join(report.plot))
     for problem in report.problems:
@@ -63,17 +99,20 @@ def tell(report: Report, plot: bool = False) -> None:
         print(f"  again: {AGAIN.format(seed=report.seed)}", flush=True)
 
 
-def summary(reports: list[Report], start: float, seconds: float) -> None:
+def summary(reports: list[Report], seconds: float) -> None:
     """What all of them did and found."""
     faults, events = Counter[str](), Counter[str]()
     for report in reports:
         faults += report.faults
         events += report.events
     diverged = [report.seed for report in reports if report.problems]
-    print(f"\ntrials {len(reports)} · seconds {seconds:.0f} (engines {start:.0f}) · ", end="")
-    each = sorted(report.seconds for report in reports) or [0.0]
-    print(f"seconds a trial: median {each[len(each) // 2]:.1f}, longest {each[-1]:.1f}")
-    print(f"rows compared {sum(r.compared for r in reports)} · divergences {len(diverged)} {diverged or ''}")
+    kinds = Counter(report.kind for report in reports)
+    print(f"\ntrials {len(reports)} ({', '.join(f'{n} of the {kind}' for kind, n in sorted(kinds.items()))})")
+    for kind in sorted(kinds):
+        each = sorted(report.seconds for report in reports if report.kind == kind)
+        print(f"seconds a trial of the {kind}: median {each[len(each) // 2]:.1f}, longest {each[-1]:.1f}")
+    print(f"seconds {seconds:.0f} · rows compared {sum(r.compared for r in reports)}")
+    print(f"divergences {len(diverged)} {diverged or ''}")
     for title, counts in (("at the source", events), ("faults", faults)):
         print(f"{title}: {sum(counts.values())}")
         for kind, count in sorted(counts.items()):

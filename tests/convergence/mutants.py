@@ -75,11 +75,11 @@ def killed(mutant: Mutant) -> bool:
         for patch in mutant.patches:
             patch.apply(root)
         done = subprocess.run(
-            [sys.executable, HERE / "converge.py", "--trials", str(mutant.seeds), "--seed", "1", "--first"],
+            [sys.executable, HERE / "converge.py", "--trials", str(mutant.seeds), "--seed", "1", "--parts", "--first"],
             env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
             cwd=root, capture_output=True, text=True, check=False,
         )  # fmt: skip
-    said = re.search(r"seed (\d+): DIVERGED.*", done.stdout)
+    said = re.search(r"seed (\d+) \(parts\): DIVERGED.*", done.stdout)
     why = next((line.strip() for line in done.stdout.splitlines() if line.startswith("  ") and said), "")
     seconds = time.monotonic() - started
     if said is None:

@@ -102,6 +102,11 @@ class Rooms:
                 shutil.rmtree(path, ignore_errors=True)
 
 
+def engines_may_enter(home: Path) -> None:
+    """The engines' own user passes through a folder of root's."""
+    home.chmod(0o711)
+
+
 @contextmanager
 def rooms() -> Iterator[Rooms]:
     """All engines; about ten seconds to start."""
@@ -109,7 +114,7 @@ def rooms() -> Iterator[Rooms]:
 
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="medallion-convergence-")))
-        home.chmod(0o711)
+        engines_may_enter(home)
         warehouse = stack.enter_context(scratch_warehouse(home / "warehouse"))
         objects = warehouse.host.state / "objects"
         for bucket in BUCKETS:

@@ -12,7 +12,6 @@ import random
 import shlex
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +27,6 @@ from random_project import choose, write
 from random_tables import child, loner, parent
 from source_model import Position, SourceModel
 from stack_faults import choose as choose_blow
-from stack_faults import full_disk
 from trial import Report
 
 NAME, SCHEMA = "trial-local", "trialdb"
@@ -174,7 +172,7 @@ class StackTrial:
         self.number = number
         self.chance = random.Random(seed)
         self.source.chance = self.chance
-        self.report = Report(seed)
+        self.report = Report(seed, "stack")
 
     def run(self) -> Report:
         """Plays the trial; problems are in the report."""
@@ -312,11 +310,3 @@ def environment(folder: Path, seed: int) -> Iterator[Environment]:
         yield found
     finally:
         found.down()
-
-
-def counted(reports: list[Report]) -> Counter[str]:
-    """Faults over all trials."""
-    return sum((report.faults for report in reports), Counter[str]())
-
-
-__all__ = ["StackTrial", "counted", "environment", "full_disk"]

@@ -13,7 +13,6 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bronze_files import BronzeFiles
@@ -39,6 +38,7 @@ class Report:
     """What a trial did and found."""
 
     seed: int
+    kind: str = "parts"  # or "stack"
     seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)  # at the source
@@ -416,8 +416,3 @@ class Trial:
         self.steps.copy(self.steps.stage(run_id, full=True))
         self.steps.merge(run_id)
         self._compare("rebuilt")
-
-
-def trial_folder(rooms: Rooms, seed: int) -> Path:
-    """Where a trial keeps its files."""
-    return rooms.home / f"trial_{seed}"

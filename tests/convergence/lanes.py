@@ -1,0 +1,64 @@
+"""The two kinds of trials, each in a process of its own with its engines: of the parts, and of the whole stack."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Trials are short: optimising Spark's code for a long run costs a quarter of the CPU time.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+E2E = Path(__file__).resolve().parents[1] / "e2e"
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The seeds of one kind, in order; none begins after `deadline` (Unix time)."""
+
+    kind: str
+    seeds: list[int]
+    deadline: float | None
+
+    def over(self, stop: Any) -> bool:
+        """Whether no further trial is to begin."""
+        return bool(stop.is_set()) or (self.deadline is not None and time.time() > self.deadline)
+
+
+def parts(lane: Lane, told: Any, stop: Any) -> None:
+    """Trials of the parts, over warm engines."""
+    from rooms import rooms
+    from trial import Trial
+
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # of a JVM that was ended
+    with rooms() as found:
+        for seed in lane.seeds:
+            if lane.over(stop):
+                break
+            told.put(Trial(found, seed).run())
+
+
+def stack(lane: Lane, told: Any, stop: Any) -> None:
+    """Trials of the whole stack, one after the other in one environment; a fresh one after a divergence."""
+    sys.path.insert(0, str(E2E))
+    from rooms import engines_may_enter
+    from stack_trial import StackTrial, environment
+
+    left = list(lane.seeds)
+    while left and not lane.over(stop):
+        with tempfile.TemporaryDirectory(prefix="medallion-convergence-") as home:
+            engines_may_enter(Path(home))
+            with environment(Path(home) / "environment", left[0]) as found:
+                while left and not lane.over(stop):
+                    seed = left.pop(0)
+                    report = StackTrial(found, seed, seed // 10).run()
+                    told.put(report)
+                    if report.problems:
+                        break
+
+
+LANES = {"parts": parts, "stack": stack}
