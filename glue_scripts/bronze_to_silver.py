@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from medallion_glue.arguments import chosen, read_arguments
 from medallion_glue.document import Pipeline, Table, read_pipeline
 from medallion_glue.erasures import NOTHING, read_erasures
+from medallion_glue.evolution import as_held, standing
 from medallion_glue.faults import one_line
 from medallion_glue.generations import read_generations
 from medallion_glue.heartbeat import newest_token
@@ -89,8 +90,11 @@ def full_name(table: Table) -> str:
 
 def _take(silver: SilverTable, generation: str, loaded: bool, since: str) -> TableReport:
     try:
+        house, table = silver.house, silver.table
+        silver = replace(silver, table=as_held(house, table))
         again = replay(silver, since) if since != "none" else Replayed()
         report = silver.take(generation, loaded)
+        report = replace(report, drift=standing(house, table, report.drift))
         return replace(report, read=report.read + again.rows, files=report.files + again.files)
     except Exception as error:  # noqa: BLE001 (any fault of one table is that table's state; the job fails at its end)
         traceback.print_exc()

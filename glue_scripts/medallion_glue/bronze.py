@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medallion_glue.document import Column, Table
+from medallion_glue.evolution import unfit
 from medallion_glue.objects import listed, parquet_files
 
 if TYPE_CHECKING:
@@ -38,18 +39,29 @@ def first_written(bucket: str, generation: str) -> str:
 
 def read_changes(spark: SparkSession, bucket: str, keys: list[str], table: Table) -> DataFrame:
     """Rows of bronze files as rows of `<t>_changes`: by name, cleaned, key changes split, rules flagged."""
+    return changes_of(raw_frames(spark, bucket, keys), bucket, table)
+
+
+def raw_frames(spark: SparkSession, bucket: str, keys: list[str]) -> list[DataFrame]:
+    """Bronze files as they are: in one frame, or one a file where a column's type changed between them."""
     from pyspark.errors import PySparkException
 
     uris = [f"s3://{bucket}/{key}" for key in keys]
+    if not uris:
+        return []
     try:
-        return _changes(spark.read.option("mergeSchema", "true").parquet(*uris), bucket, table)
+        return [spark.read.option("mergeSchema", "true").parquet(*uris)]
     except PySparkException as error:
         if error.getErrorClass() != "CANNOT_MERGE_SCHEMAS" and "merging schema" not in str(error):
             raise
-    apart = [_changes(spark.read.parquet(uri), bucket, table) for uri in uris]  # a column's type changed
-    union = apart[0]
-    for part in apart[1:]:
-        union = union.unionByName(part)
+    return [spark.read.parquet(uri) for uri in uris]
+
+
+def changes_of(frames: list[DataFrame], bucket: str, table: Table) -> DataFrame:
+    """Rows of `<t>_changes` of raw frames (one or more)."""
+    union = _changes(frames[0], bucket, table)
+    for frame in frames[1:]:
+        union = union.unionByName(_changes(frame, bucket, table))
     return union
 
 
@@ -67,6 +79,7 @@ def _changes(raw: DataFrame, bucket: str, table: Table) -> DataFrame:
         f"{_or_null('dms_commit_ts', 'timestamp', present)} AS `_commit_ts`",
         f"substring(_metadata.file_path, {len(f's3://{bucket}/') + 1}) AS `_bronze_file`",
         "_metadata.row_index AS `_bronze_row`",
+        f"{unfit(raw, table)} AS `_unfit`",
     )
     return flagged(_split(rows, table), table)
 
@@ -104,6 +117,7 @@ def _split(rows: DataFrame, table: Table) -> DataFrame:
         "`_commit_ts`",
         "`_bronze_file`",
         "`_bronze_row`",
+        "`_unfit`",
     )
 
 
@@ -116,12 +130,13 @@ def _of_old_key(name: str, left: str, table: Table) -> str:
 
 
 def flagged(rows: DataFrame, table: Table) -> DataFrame:
-    """Adds `_failed` and `_valid`. A rule that is NULL is met, as with CHECK; a delete meets all."""
+    """`_failed` and `_valid` for `_unfit`. A rule that is NULL is met, as with CHECK; a delete meets all."""
     broken = [
         f"CASE WHEN `_op` <> 'D' AND NOT coalesce(({e.expression}), true) THEN '{e.name}' END"
         for e in table.expectations
     ]
-    failed = f"array_compact(array({', '.join(broken)}))" if broken else "CAST(array() AS array<string>)"
+    failed = f"concat(`_unfit`, array_compact(array({', '.join(broken)})))" if broken else "`_unfit`"
     invalid = ", ".join(f"'{name}'" for name in table.breaking(*_INVALID))
     valid = f"NOT arrays_overlap(`_failed`, array({invalid}))" if invalid else "true"
-    return rows.selectExpr("*", f"{failed} AS `_failed`").selectExpr("*", f"{valid} AS `_valid`")
+    marked = rows.selectExpr("*", f"{failed} AS `_failed`")
+    return marked.selectExpr("*", f"(size(`_unfit`) = 0 AND {valid}) AS `_valid`").drop("_unfit")

@@ -17,6 +17,7 @@ class Column:
     spark: str
     canonical: str
     clean: tuple[str, ...] = ()
+    mysql: str = ""  # of a source column
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     expectations: tuple[Expectation, ...]
+    schema_drift: str = "evolve"  # evolve, ignore or fail
 
     @property
     def changes(self) -> str:
@@ -117,7 +119,8 @@ def pipeline(document: dict[str, Any]) -> Pipeline:
 
 
 def _column(entry: dict[str, Any]) -> Column:
-    return Column(entry["name"], entry["spark"], entry["canonical"]["spark"], tuple(entry.get("clean", ())))
+    clean, mysql = tuple(entry.get("clean", ())), entry.get("mysql", "")
+    return Column(entry["name"], entry["spark"], entry["canonical"]["spark"], clean, mysql)
 
 
 def _table(entry: dict[str, Any]) -> Table:
@@ -127,6 +130,7 @@ def _table(entry: dict[str, Any]) -> Table:
         key=tuple(entry["key"]),
         columns=tuple(_column(column) for column in entry["columns"]),
         expectations=tuple(Expectation(**expectation) for expectation in entry["expectations"]),
+        schema_drift=entry.get("schema_drift", "evolve"),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from medallion_glue.document import Model, Table
+from medallion_glue.evolution import fitting
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -81,7 +82,7 @@ def collapse(pieces: DataFrame, model: Model) -> DataFrame:
     window = f"(PARTITION BY {keys} ORDER BY `_from`, `_to`"
     values = f"struct({', '.join(f'`{name}`' for name in names)})"
     typed = pieces.where("`_from` < `_to`").selectExpr(
-        *[f"CAST(`{column.name}` AS {column.spark}) AS `{column.name}`" for column in model.columns],
+        *[fitting(pieces, column) for column in model.columns],
         "`_from`",
         "`_to`",
     )

@@ -73,6 +73,10 @@ class Lakehouse:
         """Whether the table is in the catalog."""
         return bool(self.spark.catalog.tableExists(self.name(table)))
 
+    def schema(self, table: str) -> Any:
+        """The fields of a table now."""
+        return self.spark.table(self.name(table)).schema
+
     def ensure(self, table: str, columns: list[tuple[str, str]]) -> None:
         """Creates the table, or adds the columns (name, Spark type) that it lacks."""
         name = self.name(table)
@@ -136,11 +140,12 @@ class Lakehouse:
         self.spark.catalog.refreshTable(self.name(table))
 
     def at(self, table: str, snapshot: int | None) -> DataFrame:
-        """The table as of a snapshot (None: as of now)."""
+        """The rows as of a snapshot (None: as of now), in the columns that the table has now."""
         reader = self.spark.read.format("iceberg")
-        if snapshot is not None:
-            reader = reader.option("snapshot-id", str(snapshot))
-        return reader.load(self.name(table))
+        if snapshot is None:
+            return reader.load(self.name(table))
+        rows = reader.option("snapshot-id", str(snapshot)).load(self.name(table))
+        return _in_columns(rows, self.schema(table))
 
     def appended(self, table: str, after: int | None, upto: int) -> DataFrame:
         """The rows appended after one snapshot (None: ever) up to another, inclusive."""
@@ -148,3 +153,16 @@ class Lakehouse:
             return self.at(table, upto)
         reader = self.spark.read.format("iceberg").option("start-snapshot-id", str(after))
         return reader.option("end-snapshot-id", str(upto)).load(self.name(table))
+
+
+def _in_columns(rows: DataFrame, fields: Any) -> DataFrame:
+    """Rows of a snapshot that is older than a column or its type, as they are read now."""
+    if rows.schema.simpleString() == fields.simpleString():
+        return rows
+    there = {name.lower() for name in rows.columns}
+    return rows.selectExpr(*[_in_column(field, field.name.lower() in there) for field in fields])
+
+
+def _in_column(field: Any, is_there: bool) -> str:
+    value = f"`{field.name}`" if is_there else "NULL"
+    return f"CAST({value} AS {field.dataType.simpleString()}) AS `{field.name}`"

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from medallion_glue.document import Input, Model, Pipeline, Table
+from medallion_glue.evolution import fitting
 from medallion_glue.history import SCD2_COLUMNS, collapse, generation_moments, intervals
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.silver import MERGED
@@ -151,7 +152,7 @@ class GoldModel:
             rows = rows.join(f.broadcast(touched), list(self.model.key), "left_semi")
         if self.model.kind == "scd2":
             return collapse(rows, self.model)
-        return rows.selectExpr(*[f"CAST(`{c.name}` AS {c.spark}) AS `{c.name}`" for c in self.model.columns])
+        return rows.selectExpr(*[fitting(rows, column) for column in self.model.columns])
 
     def _changes(self, table: Table) -> DataFrame:
         pin = self.pins[table.name].changes

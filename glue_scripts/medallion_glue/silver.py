@@ -10,7 +10,8 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from medallion_glue.bronze import change_columns, files, first_written, read_changes
+from medallion_glue import evolution
+from medallion_glue.bronze import change_columns, changes_of, files, first_written, raw_frames
 from medallion_glue.document import Table
 from medallion_glue.erasures import NOTHING, Erasures, left
 from medallion_glue.generations import TableGenerations
@@ -47,6 +48,7 @@ class TableReport:
     error: str | None = None
     layer: str = "silver"
     newest_file: str | None = None  # of changes, in bronze when it was looked at
+    drift: tuple[evolution.Drift, ...] = ()  # how columns of the files read differ from the specification
 
     def document(self) -> dict[str, Any]:
         """Its entry in the step file."""
@@ -85,19 +87,23 @@ class SilverTable:
         if not steps:
             return TableReport(self.table.name, state="waiting_for_full_load")
         self.prepare()
-        report = TableReport(self.table.name)
+        report, silver = TableReport(self.table.name), self
         for step, first in steps:
-            report = self._step(report, step, taken, first)
+            report, silver = silver._step(report, step, taken, first)
         waiting = self.folders.waits(at_hand, generation, loaded)
         return self._described(replace(report, state="waiting_for_full_load" if waiting else "ok"))
 
-    def _step(self, report: TableReport, generation: str, taken: Collection[str], first: bool) -> TableReport:
+    def _step(
+        self, report: TableReport, generation: str, taken: Collection[str], first: bool
+    ) -> tuple[TableReport, SilverTable]:
         done = {*taken, *self.erasures.emptied}
         there = files(self.bronze, generation, self.table)
         new = [key for key in there if key not in done]
-        read = self.append(new, generation if first else None)
-        counts = self.bring()
-        return replace(
+        frames = raw_frames(self.house.spark, self.bronze, new)
+        silver, drift = self._evolved(frames, new)
+        read, drift = silver._appended(frames, generation if first else None, drift)
+        counts = silver.bring()
+        report = replace(
             report,
             read=report.read + read,
             files=report.files + len(new) if read else report.files,
@@ -106,12 +112,30 @@ class SilverTable:
             deleted=report.deleted + counts.deleted,
             quarantined=report.quarantined + counts.quarantined,
             newest_file=max((key for key in there if "/LOAD" not in key), default=None),
+            drift=(*report.drift, *drift),
         )
+        return report, silver
+
+    def _evolved(self, frames: list[DataFrame], keys: list[str]) -> tuple[SilverTable, list[evolution.Drift]]:
+        """The table as its policy has it for new files, and how they differ from what it was."""
+        if not frames:
+            return self, []
+        seen = evolution.seen_columns(self.house, self.table)
+        strictly = self.table.schema_drift == "fail" and len(keys) > 1
+        last = raw_frames(self.house.spark, self.bronze, [max(keys, key=_written)]) if strictly else []
+        table, drift = evolution.follow(self.table, frames, seen, *last)
+        silver = replace(self, table=table)
+        if table != self.table:
+            silver.prepare()
+        evolution.note_columns(self.house, table, frames, seen)
+        return silver, drift
 
     def prepare(self) -> None:
         """Creates both tables, or adds the columns that the specification has gained."""
         self.house.ensure(self.table.changes, change_columns(self.table))
         self.house.ensure(self.table.name, state_columns(self.table))
+        evolution.fit(self.house, self.table.changes, change_columns(self.table))
+        evolution.fit(self.house, self.table.name, state_columns(self.table))
 
     def taken(self) -> set[str]:
         """Keys of the bronze files that are in `<t>_changes`."""
@@ -122,16 +146,22 @@ class SilverTable:
 
     def append(self, keys: list[str], snapshot_of: str | None) -> int:
         """Appends bronze files in one commit, with the tombstones of a new generation; the number of rows."""
-        batch = self._batch(keys, snapshot_of)
+        return self._appended(raw_frames(self.house.spark, self.bronze, keys), snapshot_of, [])[0]
+
+    def _appended(
+        self, frames: list[DataFrame], snapshot_of: str | None, drift: list[evolution.Drift]
+    ) -> tuple[int, list[evolution.Drift]]:
+        batch = self._batch(frames, snapshot_of)
         if batch is None:
-            return 0
+            return 0, drift
+        drift = evolution.counted(batch, self.table, drift)
         self._refuse(batch)
         batch.writeTo(self.house.name(self.table.changes)).append()
-        return self.house.added_records(self.table.changes)
+        return self.house.added_records(self.table.changes), drift
 
-    def _batch(self, keys: list[str], snapshot_of: str | None) -> DataFrame | None:
+    def _batch(self, frames: list[DataFrame], snapshot_of: str | None) -> DataFrame | None:
         """What to append; None when there is no row, so that no snapshot comes of it."""
-        rows = read_changes(self.house.spark, self.bronze, keys, self.table) if keys else None
+        rows = changes_of(frames, self.bronze, self.table) if frames else None
         rows = left(rows, self.table, self.erasures) if rows is not None else None
         if snapshot_of is not None and self.house.head(self.table.name) is not None:
             live = self.house.at(self.table.name, None).where("NOT `_is_deleted`")
@@ -283,7 +313,7 @@ class SilverTable:
     def _summary(self, changes: DataFrame) -> tuple[str | None, int, int]:
         """Newest generation, rows that a quarantine rule keeps out, and rows."""
         names = ", ".join(f"'{name}'" for name in self.table.breaking("quarantine"))
-        kept_out = f"count_if(arrays_overlap(`_failed`, array({names})))" if names else "CAST(0 AS BIGINT)"
+        kept_out = f"count_if({evolution.is_unfit(names)})"
         generation, quarantined, rows = changes.selectExpr("max(`_generation`)", kept_out, "count(*)").first()
         return generation, int(quarantined), int(rows)
 
@@ -318,6 +348,12 @@ def _moment(load: DataFrame) -> str | None:
 
 def _generation(file: str) -> str:
     return file.removeprefix(SNAPSHOT).split("/")[0]
+
+
+def _written(key: str) -> tuple[bool, str]:
+    """The order in which bronze files were written: full load first."""
+    name = key.rpartition("/")[2]
+    return not name.startswith("LOAD"), name
 
 
 def _always() -> Any:

@@ -135,6 +135,11 @@ def _table(name: str, schema: str, expectations: list[dict[str, str]]) -> dict[s
     return {"name": name, "schema": schema, "key": key, "columns": entries, "expectations": expectations}
 
 
+def _typed(name: str, mysql: str) -> dict[str, Any]:
+    column = Column(name, mysql, True)
+    return {"mysql": mysql, "spark": column.spark, "redshift": column.redshift}
+
+
 def _gold(columns: dict[str, str]) -> list[dict[str, Any]]:
     return [
         {"name": n, "redshift": r, "spark": (s := redshift_to_spark(r)), "canonical": canonical_model(s, n)}
@@ -203,6 +208,8 @@ class Case:
     loaded: tuple[str, ...] = tuple(DDL)
     positions: dict[str, dict[str, str]] = field(default_factory=dict)
     gold: dict[str, dict[tuple[Any, ...], list[dict[str, Any]]]] = field(default_factory=dict)
+    schema_drift: dict[str, str] = field(default_factory=dict)  # policies
+    mysql: dict[tuple[str, str], str] = field(default_factory=dict)  # types, other than those of DDL
     files: int = 0
     runs: int = 0
 
@@ -211,7 +218,12 @@ class Case:
         """The typed document."""
         from medallion_glue.document import pipeline
 
-        return pipeline(document(self.schema, self.expectations))
+        found = document(self.schema, self.expectations)
+        for table in found["tables"]:
+            table["schema_drift"] = self.schema_drift.get(table["name"], "evolve")
+            for entry in table["columns"]:
+                entry |= _typed(entry["name"], self.mysql.get((table["name"], entry["name"]), entry["mysql"]))
+        return pipeline(found)
 
     @property
     def house(self) -> Any:
