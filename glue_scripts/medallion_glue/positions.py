@@ -87,7 +87,9 @@ class TableAt:
         if later.isEmpty():
             return _live(rows)
         history = self._upto(self.changes).join(later.select(*self.keys), self.keys, "left_semi")
-        return _live(rows.where(self.position.until)).unionByName(self._newest(history))
+        return _live(rows.where(self.position.until)).unionByName(
+            self._newest(history), allowMissingColumns=True
+        )
 
     @cached_property
     def waiting(self) -> DataFrame | None:
@@ -95,7 +97,7 @@ class TableAt:
         parts = [part for part in (self._from_bronze(), self._unmerged()) if part is not None]
         if not parts:
             return None
-        rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
+        rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1], allowMissingColumns=True)
         rows = self._upto(rows)
         return None if rows.isEmpty() else rows.persist()
 
@@ -109,8 +111,10 @@ class TableAt:
             return self._newest(waiting.where(f"`_generation` >= '{self.base}'"))
         wanted = waiting.select(*self.keys).distinct()
         history = self._upto(self.changes).join(wanted, self.keys, "left_semi")
-        again = history.select(*waiting.columns).unionByName(waiting)
-        return self.held.join(wanted, self.keys, "left_anti").unionByName(self._newest(again))
+        again = history.unionByName(waiting, allowMissingColumns=True)
+        return self.held.join(wanted, self.keys, "left_anti").unionByName(
+            self._newest(again), allowMissingColumns=True
+        )
 
     @property
     def base(self) -> str:
