@@ -166,15 +166,6 @@ def test_a_life_is_told_from_the_binlog_to_the_dashboard(retail: Medallion, befo
     assert found["dashboard"]
 
 
-def test_a_life_shows_nothing_personal_unless_it_is_asked_to(retail: Medallion, before: Baseline) -> None:
-    (person,) = retail.query("SELECT email FROM gold.dim_customer WHERE customer_id = 1 AND is_current")
-    text = retail("trace", "--table", "customers", "--key", "1")
-    assert "dim_customer" in text
-    assert "***" in text
-    assert person["email"] not in text
-    assert retail.refused("trace", "--table", "customers", "--key", "99999999", code=3).startswith("error")
-
-
 def test_damage_is_named_by_layer_table_key_and_column(retail: Medallion, before: Baseline) -> None:
     """What the next test types, a reload and a run, is the remedy that is named here."""
     lose_a_file_of(retail, "addresses", "UPDATE addresses SET city = 'Elsewhere' WHERE address_id = 7")

@@ -13,7 +13,7 @@ import pytest
 
 from medallion_cli.assets import Assets
 from medallion_cli.errors import UsageError
-from medallion_cli.operations.trace import key_of, position
+from medallion_cli.operations.trace import Tracer, key_of, position
 from medallion_cli.operations.verification import buckets
 from medallion_cli.operations.verification.findings import Difference, Verification, difference
 from medallion_cli.operations.verification.hunt import Hunt, columns_of, prey
@@ -283,3 +283,33 @@ def test_gold_that_is_behind_waits_for_a_run_or_for_the_merge_of_what_is_staged(
     found = judged(Layers(gold=dict(behind), staged={"fact_payments": "run-9"}), pipeline)
     assert told(found) == [("staging", "not_loaded", "MED-VER-005", "7")]
     assert (found.differences[0].run_id, found.differences[0].remedy) == ("run-9", "medallion merge")
+
+
+CHANGE = {
+    "_op": "U",
+    "_generation": "g0001",
+    "_seq": "",
+    "_commit_ts": "2026-01-02T03:04:05.000000Z",
+    "_bronze_file": "g0001/shop/customers/LOAD00000001.parquet",
+    "_bronze_row": 4,
+    "_failed": None,
+    "_valid": True,
+    "committed_at": "2026-01-02T03:05:00.000Z",
+    "snapshot": 7,
+    "values": {"customer_id": "1", "email": "a@b.example", "phone": None, "country": "DE"},
+}
+RUNS = [
+    {"run_id": "run-2", "from": "2026-01-02T03:06:00+00:00", "to": "2026-01-02T03:07:00+00:00"},
+    {"run_id": "run-1", "from": "2026-01-02T03:04:30+00:00", "to": "2026-01-02T03:05:30+00:00"},
+]
+
+
+@pytest.mark.parametrize("shows, email", [(False, "***"), (True, "a@b.example")])
+def test_a_life_shows_nothing_personal_unless_it_is_asked_to(
+    pipeline: Pipeline, shows: bool, email: str
+) -> None:
+    tracer = Tracer(None, {}, None, pipeline, None, None, shows)  # type: ignore[arg-type]
+    told = tracer._change(pipeline.table("customers"), CHANGE, RUNS)
+    assert told["values"] == {"customer_id": "1", "email": email, "phone": None, "country": "DE"}
+    assert (told["run_id"], told["silver"]["snapshot"]) == ("run-1", 7)
+    assert told["bronze"] == {"file": CHANGE["_bronze_file"], "row": 4, "there": True}
