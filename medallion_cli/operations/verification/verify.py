@@ -119,6 +119,8 @@ class Look:
         gold = later(lambda: self.warehouse.checksums(self.what.models))
         if source is not None:
             self.moment.awaited(seen, broken=lambda: source.done() and source.exception() is not None)
+            if source.done():
+                source.result()  # raises what went wrong before the others are asked
             self.began = self.moment.changes()
         yield Started("silver and expectations of gold")
         spark = self.spark.answer(

@@ -304,7 +304,7 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize("shows, email", [(False, "***"), (True, "a@b.example")])
+@pytest.mark.parametrize(("shows", "email"), [(False, "***"), (True, "a@b.example")])
 def test_a_life_shows_nothing_personal_unless_it_is_asked_to(
     pipeline: Pipeline, shows: bool, email: str
 ) -> None:
