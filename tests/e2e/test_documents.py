@@ -1,15 +1,20 @@
 """The quickstart and the guides are typed as they stand, in one environment; `<!-- run -->` marks what is.
 
-With MEDALLION_CAPTURES=docs/screens.md what the screens show meanwhile is written there, at 80 columns.
+With MEDALLION_CAPTURES=docs/screens.md what a terminal of 80 columns shows meanwhile is written there.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import termios
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -42,41 +47,86 @@ def blocks(path: Path) -> list[str]:
     return MARKED.findall(path.read_text(encoding="utf-8"))
 
 
-def lines() -> Iterator[str]:
-    """Every line to type: the guides' between the quickstart's and its last block, which takes everything down."""
-    *first, last = blocks(DOCUMENTS / "quickstart.md")
-    guides = [block for name in GUIDES for block in blocks(DOCUMENTS / "guides" / name)]
-    for block in (*first, *guides, last):
-        yield from block.splitlines()
+@dataclass
+class Typist:
+    """Types lines in a folder, each in a shell of its own; `told` are those that failed."""
 
+    folder: Path
+    home: Path
+    told: list[str] = field(default_factory=list)
 
-def captured(folder: Path, variables: dict[str, str]) -> str:
-    """The screens, one block each."""
-    parts = [HEAD]
-    for line in SCREENS:
-        done = subprocess.run(
-            line, shell=True, cwd=folder, env={**variables, "COLUMNS": "80"}, capture_output=True, text=True, check=False
+    @property
+    def variables(self) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "MEDALLION_STATE_HOME": str(self.home), "PATH": path}
+
+    def type(self, lines: Sequence[str]) -> list[str]:
+        """What failed of these lines, with the end of what it said."""
+        told = []
+        for line in lines:
+            if line.startswith("cd "):
+                self.folder /= line.removeprefix("cd ")
+                continue
+            done = subprocess.run(
+                line, shell=True, cwd=self.folder, env=self.variables, capture_output=True, text=True,
+                check=False, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+            if done.returncode:
+                told.append(f"{line}: exit {done.returncode}\n{done.stdout[-600:]}\n{done.stderr[-600:]}")
+        return told
+
+    def seen(self, line: str) -> str:
+        """What a terminal of 80 columns shows of a line, without colour."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 200, 80, 0, 0))
+        variables = {**self.variables, "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "200"}
+        done = subprocess.Popen(
+            line, shell=True, cwd=self.folder, env=variables, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL
         )  # fmt: skip
-        shown = "\n".join(each.rstrip() for each in done.stdout.strip("\n").splitlines())
-        parts.append(f"## {line.split(' --')[0].removeprefix('medallion ')}\n\n```\n$ {line}\n{shown}\n```\n")
-    return "\n".join(parts)
+        os.close(theirs)
+        parts = []
+        while True:
+            try:
+                parts.append(os.read(ours, 65536))
+            except OSError:  # the terminal's other end is closed
+                break
+        os.close(ours)
+        done.wait()
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", b"".join(parts).decode()).replace("\r", "")
+        return "\n".join(each.rstrip() for each in text.strip("\n").splitlines())
 
 
-def test_every_line_does_what_the_text_says(home: Path) -> None:
-    folder, told = home / "typed", []
+@pytest.fixture(scope="module")
+def typist(home: Path) -> Typist:
+    folder = home / "typed"
     folder.mkdir()
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    variables = {**os.environ, "MEDALLION_STATE_HOME": str(home), "PATH": path}
-    for line in lines():
-        if line.startswith("cd "):
-            folder /= line.removeprefix("cd ")
-            continue
-        if line.startswith("medallion local stop") and (file := os.environ.get("MEDALLION_CAPTURES")):
-            (REPOSITORY / file).write_text(captured(folder, variables), encoding="utf-8")
-        done = subprocess.run(
-            line, shell=True, cwd=folder, env=variables, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )  # fmt: skip
-        if done.returncode:
-            told.append(f"{line}: exit {done.returncode}\n{done.stdout[-600:]}\n{done.stderr[-600:]}")
-    assert told == []
-    assert len(list(lines())) > 30
+    return Typist(folder, home)
+
+
+def captured(typist: Typist) -> str:
+    """The screens, one block each."""
+    blocks = (
+        f"## {line.split(' --')[0].removeprefix('medallion ')}\n\n```\n$ {line}\n{typist.seen(line)}\n```\n"
+        for line in SCREENS
+    )
+    return "\n".join([HEAD, *blocks])
+
+
+def test_the_quickstart_but_its_end(typist: Typist) -> None:
+    *first, broken, _ = blocks(DOCUMENTS / "quickstart.md")
+    assert typist.type("".join(first).splitlines()) == []
+    if file := os.environ.get("MEDALLION_CAPTURES"):
+        (REPOSITORY / file).write_text(captured(typist), encoding="utf-8")
+    assert typist.type(broken.splitlines()) == []
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_a_guide(typist: Typist, guide: str) -> None:
+    lines = "".join(blocks(DOCUMENTS / "guides" / guide)).splitlines()
+    assert lines
+    assert typist.type(lines) == []
+
+
+def test_its_end_leaves_nothing(typist: Typist) -> None:
+    assert typist.type(blocks(DOCUMENTS / "quickstart.md")[-1].splitlines()) == []
+    assert not (typist.home / "shop-local").exists()
