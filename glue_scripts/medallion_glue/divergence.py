@@ -32,12 +32,24 @@ def columns_of(one: str | None, other: str | None, columns: Sequence[Column]) ->
 
 def differing(left: DataFrame, right: DataFrame, limit: int) -> tuple[int, list[tuple[Key, Any, Any]]]:
     """How many keys differ, and the first of them with both sides' hashes (None: no such row)."""
-    ours, theirs = left.withColumnRenamed("cells", "a"), right.withColumnRenamed("cells", "b")
+    ours, theirs = _one_a_key(left, "a"), _one_a_key(right, "b")
     apart = ours.join(theirs, "k", "full_outer").where("NOT (a <=> b)").persist()
     total = apart.count()
     rows = apart.orderBy("k").limit(limit).collect()
     apart.unpersist()
     return total, [(tuple(row["k"]), row["a"], row["b"]) for row in rows]
+
+
+def _one_a_key(rows: DataFrame, name: str) -> DataFrame:
+    """Hashes by key; of several rows their number is added, which makes them differ from one in no column."""
+    several = "CASE WHEN count(*) > 1 THEN concat('#', count(*)) ELSE '' END"
+    return rows.groupBy("k").agg(*_expressions(f"concat(max(cells), {several}) AS {name}"))
+
+
+def _expressions(*sql: str) -> list[Any]:
+    from pyspark.sql import functions as f
+
+    return [f.expr(text) for text in sql]
 
 
 def waiting(table: TableAt, limit: int) -> Found:

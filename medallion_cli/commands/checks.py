@@ -29,7 +29,7 @@ def verify(
     table: Annotated[str | None, typer.Option("--table", "-t", help="Only this table.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Only this gold model.")] = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=0, max=1000, help="Differences that are listed; all are counted.")
+        int, typer.Option("--limit", min=1, max=1000, help="Differences that are listed; all are counted.")
     ] = LIMIT,
 ) -> None:
     """Compare source, silver and gold by checksums of every column. Exit 3 when something differs.
@@ -94,7 +94,7 @@ def _not_equal(call: Invocation, found: Verification) -> CheckFailed:
     pairs = [*found.tables, *found.models]
     names = ", ".join(str(e.get("table") or e.get("model")) for e in pairs if not e["equal"])
     again = call.command("verify")
-    if found.first is None:  # rows came and went while it looked
+    if found.first is None:
         return CheckFailed(f"not equal: {names}", hint=again)
     return CheckFailed(f"{found.first.code} not equal: {names}", hint=f"{found.first.remedy} && {again}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -152,10 +153,7 @@ class Hunt:
             one.search = narrowed(search, ours, theirs)
         if one.search is None:
             return
-        held, wanted = (
-            {tuple(k): cells for k, cells in self.gold.cells(model, side, one.search.prefixes)}
-            for side in sides
-        )
+        held, wanted = (one_a_key(self.gold.cells(model, side, one.search.prefixes)) for side in sides)
         apart = sorted(k for k in {*held, *wanted} if held.get(k) != wanted.get(k))
         names = [column.name for column in model.checked]
         for key in apart[: self.limit]:
@@ -169,6 +167,13 @@ class Hunt:
         one.total = len(apart)
         if not apart:
             one.search = None
+
+
+def one_a_key(rows: Sequence[Any]) -> dict[tuple[str, ...], str]:
+    """Hashes by key; of several rows their number is added, which makes them differ from one in no column."""
+    numbers = Counter(tuple(key) for key, _ in rows)
+    found = {tuple(key): cells for key, cells in sorted(rows)}
+    return {key: cells + (f"#{numbers[key]}" if numbers[key] > 1 else "") for key, cells in found.items()}
 
 
 def columns_of(one: str | None, other: str | None, names: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from medallion_cli.errors import UsageError
 from medallion_cli.operations.trace import Tracer, key_of, position
 from medallion_cli.operations.verification import buckets
 from medallion_cli.operations.verification.findings import Difference, Verification, difference
-from medallion_cli.operations.verification.hunt import Hunt, columns_of, prey
+from medallion_cli.operations.verification.hunt import Hunt, columns_of, one_a_key, prey
 from medallion_cli.operations.verification.verify import Look, Scope, following
 from medallion_cli.spec import Pipeline, load_pipeline
 
@@ -150,6 +150,12 @@ def test_answers_of_the_lambda_stay_small() -> None:
 def test_columns_are_named_by_their_hashes() -> None:
     assert columns_of("0000000011111111", "0000000022222222", ["a", "b"]) == ["b"]
     assert columns_of(None, "0000000022222222", ["a", "b"]) == []
+
+
+def test_a_row_that_is_there_twice_differs_in_no_column() -> None:
+    twice = one_a_key([[["1"], "00000000"], [["1"], "00000000"], [["2"], "11111111"]])
+    assert twice == {("1",): "00000000#2", ("2",): "11111111"}
+    assert columns_of(twice[("1",)], "00000000", ["a"]) == []
 
 
 def found(*differences: Difference) -> Verification:
