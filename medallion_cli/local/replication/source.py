@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pymysql
 
 _LOST = {1053, 1040, 1077, 1079, 1080, 1184, 1927, 2002, 2003, 2006, 2013, 2014}  # trying again may help
+# The table was altered or dropped since the snapshot, or since its columns were asked for: the next attempt sees it whole.
+_ALTERED = {1412, 1054, 1146}
 _REFUSED = (1045, 1698)  # ER_ACCESS_DENIED_ERROR, and without a password
 _BINLOG_LOST = 1236  # ER_MASTER_FATAL_ERROR_READING_BINLOG
 _CHUNK = 1 << 20
@@ -70,7 +72,7 @@ def translated() -> Iterator[None]:
             raise BinlogLost(f"the binlog position is not available any more: {text}") from error
         if code in _REFUSED:
             raise Refused(f"source: {text} ({code})") from error
-        lost = code in _LOST or isinstance(error, pymysql.err.InterfaceError) or code == 0
+        lost = code in _LOST | _ALTERED or isinstance(error, pymysql.err.InterfaceError) or code == 0
         raise (SourceLost if lost else ReplicationFault)(f"source: {text} ({code})") from error
     except OSError as error:
         raise SourceLost(f"source: {error}") from error
