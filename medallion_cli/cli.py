@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from medallion_cli import __version__
 from medallion_cli.commands import (
     add,
+    again,
     ask,
     checks,
     data,
@@ -90,6 +91,7 @@ add.register(app)
 provision.register(app)
 lifecycle.register(app)
 data.register(app)
+again.register(app)
 health.register(app)
 observe.register(app)
 checks.register(app)

@@ -81,6 +81,12 @@ def began(target: Target, bucket: str, prefix: str) -> datetime | None:
     return min((entry["LastModified"] for page in pages for entry in page.get("Contents", [])), default=None)
 
 
+def listed(target: Target, bucket: str, prefix: str) -> Iterator[tuple[str, int, datetime]]:
+    """Key, bytes and moment of writing of every object under a prefix, in key order."""
+    for page in _pages(target, Bucket=bucket, Prefix=prefix):
+        yield from ((e["Key"], e["Size"], e["LastModified"]) for e in page.get("Contents", []))
+
+
 def sizes(target: Target, bucket: str) -> Iterator[int]:
     """The bytes of each object."""
     for page in _pages(target, Bucket=bucket):

@@ -74,7 +74,7 @@ def run(
 
     plan = runs.plan(call.pipeline, layer, table, full)
     result = call.terminal.follow(runs.run(call.target, call.outputs, call.settings, plan, detach))
-    _show(call, result)
+    show_result(call, result)
 
 
 def retry(
@@ -90,7 +90,7 @@ def retry(
 
     found = call.terminal.follow(retries.retry(call.target, call.outputs, call.settings, run_id))
     if found.result is not None and not call.terminal.wants_json:
-        _show(call, found.result)
+        show_result(call, found.result)
     elif call.terminal.wants_json:
         call.terminal.document(found.document)
     else:
@@ -98,7 +98,7 @@ def retry(
         call.terminal.say(f"{found.run_id} succeeded: nothing to retry (to process it again: {again})", None)
 
 
-def _show(call: Invocation, result: RunResult) -> None:
+def show_result(call: Invocation, result: RunResult) -> None:
     """What a run moved, by layer and table."""
     if call.terminal.wants_json:
         call.terminal.document(result.document)
@@ -164,14 +164,31 @@ def replicate_stop(context: typer.Context) -> None:
 
 @replicate_app.command("reload")
 def replicate_reload(
-    context: typer.Context, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+    context: typer.Context,
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", "-t", help="Only this table (repeatable); the others go on."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what it reads and touches, no more.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Load every table again, as a new generation that replaces the old one."""
+    """Load source tables again, as a new generation that replaces the old one."""
     call = invocation(context)
-    from medallion_cli.operations import replicate
+    from medallion_cli.operations import reload, replicate
 
-    call.confirm("Read every source table again?", yes)
-    call.change("replicate reload", replicate.reload(call.target, call.outputs, call.settings))
+    plan = reload.plan(call.target, call.outputs, call.pipeline, table or [])
+    call.terminal.say(f"reads at the source, whole: {', '.join(plan.told)}", None)
+    call.terminal.say(f"writes bronze/{plan.generation}; what is in {plan.current} stays", None)
+    follow = f"silver and {', '.join(plan.models)}" if plan.models else "silver"
+    call.terminal.say(f"replaced at one go by the next run: {follow}; keys that are gone are deletes", None)
+    if dry_run:
+        return
+    call.confirm("Read this again?", yes)
+    where = (call.target, call.outputs, call.settings)
+    steps = replicate.reload(*where) if plan.whole else reload.reload_tables(*where, list(plan.tables))
+    call.change("replicate reload", steps)
 
 
 @replicate_app.command("status")

@@ -68,6 +68,7 @@ DOCUMENTS: dict[str, Schema | str] = {
     "seed": _map(ANY),
     "run": RUN,
     "retry": _keys(("retried",), retried=TEXT, how=TEXT, **RUN["properties"]),
+    "replay": {"anyOf": [RUN, _keys(since=TEXT, reads=ROWS, silver=_list(TEXT), gold=_map(TEXT))]},
     "merge": _list(_keys(model=TEXT, staged_rows=COUNT, inserted=COUNT, updated=COUNT, deleted=COUNT)),
     "status": _keys(
         env=TEXT, healthy=FLAG, layers=_list(_keys(layer=TEXT, tables=ROWS)), last_run=_or_null(_map(ANY)),

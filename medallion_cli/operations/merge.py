@@ -31,11 +31,12 @@ def merge(
     if step is None:
         raise UsageError(f"no staged run {run_id!r}", hint="medallion run --layer gold")
     loaded = {
-        row[0]
+        str(row[0])
         for row in warehouse.execute(
             "SELECT model FROM etl.load WHERE run_id = :run_id", {"run_id": run_id}
         ).rows
     }
+    _refuse_late(warehouse, step, loaded, model)
     yield Started("copy")
     pending = [batch for batch in step["load_batches"] if _models_of(batch, step) - loaded]
     for batch in pending:
@@ -52,6 +53,24 @@ def merge(
         dict(zip(("model", "staged_rows", "inserted", "updated", "deleted"), row, strict=True))
         for row in rows.rows
     ]
+
+
+def _refuse_late(warehouse: Warehouse, step: dict[str, Any], loaded: set[str], model: str | None) -> None:
+    """MedallionError when gold has moved on since the run staged, before anything is loaded for nothing."""
+    rows = warehouse.execute("SELECT model, to_position FROM etl.position").rows
+    stands = {str(name): position for name, position in rows}
+    late = [
+        entry["model"]
+        for entry in step["models"]
+        if entry["model"] not in loaded
+        and model in (None, entry["model"])
+        and (entry["from"] or None) != (stands.get(entry["model"]) or None)
+    ]
+    if late:
+        raise MedallionError(
+            f"gold has moved on since {step['run_id']} staged {', '.join(late)}: nothing was merged",
+            hint="medallion run --layer gold",
+        )
 
 
 def _models_of(batch: list[str], step: dict[str, Any]) -> set[str]:

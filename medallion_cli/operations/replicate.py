@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from medallion_cli.aws.replication import LOADED, Replication, TableStatistics
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted, Progressed, Started
-from medallion_cli.operations import marks, paused, source_database, source_settings
+from medallion_cli.operations import generations, marks, paused, source_database, source_settings
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
@@ -85,7 +85,9 @@ def begin(target: Target, outputs: dict[str, str], settings: Settings) -> Genera
         marks.drop(target, RELOADING)
         yield from _await(replication, ("running",), settings)
         yield Finished(STEP, HOW[how])
+    yield from generations.finish(target, replication, settings)
     yield from _loaded(replication, target, outputs, settings)
+    generations.complete(target, outputs, replication.generation())
 
 
 def stop(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
@@ -124,6 +126,7 @@ def reload(target: Target, outputs: dict[str, str], settings: Settings) -> Gener
         yield from _into(target, replication, generation)
     yield from _await(replication, ("running",), settings)
     yield from _loaded(replication, target, outputs, settings)
+    generations.complete(target, outputs, generation)
     yield Finished(f"generation {generation}", "loaded")
 
 

@@ -34,11 +34,13 @@ class RunPlan:
     tables: tuple[str, ...]  # empty: all
     models: tuple[str, ...]  # empty: all
     full: bool = False
+    again: tuple[tuple[str, str], ...] = ()  # of a replay: what goes into the input beside the rest
 
     @property
     def input(self) -> dict[str, str | list[str]]:
         """The state machine's input."""
         return {
+            **dict(self.again),
             "layers": [layer for layer in self.layers if layer != "bronze"],
             "tables": ",".join(self.tables) or "all",
             "models": ",".join(self.models) or "all",

@@ -30,6 +30,7 @@ OUTPUTS = {
     "GeneratorScheduleName": "shop-generator",
     "HousekeepingScheduleName": "shop-housekeeping",
     "StateMachineArn": "arn:machine",
+    "ArtifactsBucket": "artifacts",
 }
 
 
@@ -56,6 +57,8 @@ class Environment:
         }
         self.parameters: dict[str, str] = {}
         self.executions: list[Document] = []
+        self.objects = {f"generations/{self.generation}.json": '{"tables": null, "loaded": true}'}
+        self.reloads: list[str] = []  # tables that the running task was told to load again
         self.refusals: dict[str, AwsError] = {}  # by service.method
         self.source_error = ""
         self.asked: list[str] = []
@@ -157,6 +160,23 @@ class Environment:
 
     def _delete_parameter(self, given: Document) -> None:
         self.parameters.pop(given["Name"], None)
+
+    def _get_object(self, given: Document) -> Document:
+        if given["Key"] not in self.objects:
+            raise AwsError("NoSuchKey", given["Key"])
+        return {"Body": io.BytesIO(self.objects[given["Key"]].encode())}
+
+    def _put_object(self, given: Document) -> None:
+        self.objects[given["Key"]] = given["Body"].decode()
+
+    def _reload_tables(self, given: Document) -> Document:
+        self._in_state(self.task, "running", "InvalidResourceStateFault")
+        self.reloads += [f"{t['SchemaName']}.{t['TableName']}" for t in given["TablesToReload"]]
+        self.tables = [
+            (schema, table, "Table is being reloaded" if f"{schema}.{table}" in self.reloads else state, rows)
+            for schema, table, state, rows in self.tables
+        ]
+        return {}
 
     def _list_executions(self, given: Document) -> Document:
         return {"executions": []}

@@ -88,6 +88,8 @@ class Watched(Stacked):
         return {"Contents": [{"Key": found[0], "LastModified": found[1]}] if found else []}
 
     def _get_object(self, given: Document) -> Document:
+        if given["Key"].startswith("generations/"):
+            return super()._get_object(given)
         tables = [{"table": "orders", **self.silver}]
         steps = {
             "bronze_to_silver": {"started_at": self.ran.isoformat(), "generation": "g0001", "tables": tables},

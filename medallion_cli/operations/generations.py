@@ -1,0 +1,83 @@
+"""Generations of bronze as the Glue job reads of them: `s3://<artifacts>/generations/<folder>.json`.
+
+A document tells which tables are loaded in the folder (null: all) and that their load was seen complete. DMS tells the
+latter of its newest load alone, and forgets it with the next; silver that is made anew needs it of every one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from medallion_cli.aws import s3
+from medallion_cli.aws.replication import LOADED, Replication, TableStatistics
+from medallion_cli.errors import MedallionError
+from medallion_cli.events import Event, Noted
+from medallion_cli.operations import marks
+
+if TYPE_CHECKING:
+    from medallion_cli.aws.session import Target
+    from medallion_cli.settings import Settings
+
+PREFIX = "generations/"
+MARK = "reloading-tables"  # generation and tables that the task was not told yet to load
+PATIENCE = 120.0  # seconds until DMS shows that it has begun to load a table again
+
+
+def known(target: Target, outputs: dict[str, str], folder: str) -> dict[str, Any] | None:
+    """A folder's document; None when there is none."""
+    text = s3.read_text(target, outputs["ArtifactsBucket"], f"{PREFIX}{folder}.json")
+    found: dict[str, Any] | None = json.loads(text) if text else None
+    return found
+
+
+def begin(target: Target, outputs: dict[str, str], folder: str, tables: Sequence[str]) -> None:
+    """Says of an empty folder that these tables (`schema.table`) alone will be loaded in it."""
+    _write(target, outputs, folder, {"tables": sorted(tables), "loaded": False})
+
+
+def complete(target: Target, outputs: dict[str, str], folder: str) -> None:
+    """Says that the folder's load is complete, unless that is known."""
+    document = known(target, outputs, folder) or {"tables": None, "loaded": False}
+    if not document["loaded"]:
+        _write(target, outputs, folder, document | {"loaded": True})
+
+
+def _write(target: Target, outputs: dict[str, str], folder: str, document: dict[str, Any]) -> None:
+    s3.put_text(target, outputs["ArtifactsBucket"], f"{PREFIX}{folder}.json", json.dumps(document))
+
+
+def finish(target: Target, replication: Replication, settings: Settings) -> Generator[Event, None, None]:
+    """Tells the running task to load the tables that a mark names, once; the load itself is not waited for."""
+    text = marks.read(target, MARK)
+    if text is None:
+        return
+    generation, *names = json.loads(text)
+    if generation == replication.generation():
+        before = _of(replication, names)
+        yield Noted(f"{', '.join(names)}: loaded again, into {generation}")
+        pairs = [name.partition(".") for name in names]
+        replication.reload([(schema, table) for schema, _, table in pairs])
+        _await_begun(replication, before, settings)
+    marks.drop(target, MARK)
+
+
+def _await_begun(replication: Replication, before: dict[str, TableStatistics], settings: Settings) -> None:
+    """Until the counters are of the new load: DMS answers at once and begins later."""
+    deadline = time.monotonic() + PATIENCE
+    while any(_is_as_before(t, before.get(name)) for name, t in _of(replication, list(before)).items()):
+        if time.monotonic() > deadline:
+            raise MedallionError(
+                f"DMS has not begun to load {', '.join(before)} again", hint="medallion replicate start"
+            )
+        time.sleep(min(settings.poll_seconds, 1))
+
+
+def _is_as_before(now: TableStatistics, before: TableStatistics | None) -> bool:
+    return before is not None and now.state == LOADED and now.loaded_at == before.loaded_at
+
+
+def _of(replication: Replication, names: list[str]) -> dict[str, TableStatistics]:
+    return {n: t for t in replication.tables() if (n := f"{t.schema}.{t.table}") in names}
