@@ -41,6 +41,8 @@ ERRORS: tuple[tuple[str, str], ...] = (
     (r"refuses the replication user|Access denied for user", "MED-SRC-003"),
     (r"the source database \S+ (is|stays) (stopped|stopping|failed|storage-full|inaccessible)", "MED-SRC-001"),
     (r"the source database .*does not answer|the source at .* refused the connection|full load stands still", "MED-SRC-002"),
+    (r"Unknown column '", "MED-SRC-005"),
+    (r"Table '\S+' doesn't exist|the source has no table \S+ any more", "MED-SRC-006"),
     (r"it is kept for .* hours, less than", "MED-DMS-003"),
     (r"the source's binary log:", "MED-DMS-033"),
     (r"purged|binlog position is not available|\b1236\b", "MED-DMS-032"),
