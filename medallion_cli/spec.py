@@ -44,6 +44,7 @@ class Table:
     personal: tuple[str, ...] = ()  # columns that tell of a person
     freshness: Freshness = Freshness()
     schema_drift: str = "evolve"  # evolve, ignore or fail
+    bad_files: str = "set_aside"  # or fail: what a bronze file that can't be taken does to the table
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ def _table(name: str, spec: TableEntry, entry: PipelineFile, source: Mapping[str
         personal=tuple(spec.personal),
         freshness=_freshness(spec.freshness, entry.freshness),
         schema_drift=spec.schema_drift,
+        bad_files=spec.bad_files or entry.bad_files,
     )
 
 
@@ -284,6 +286,7 @@ def _table_document(table: Table) -> dict[str, Any]:
         ],
         "expectations": [vars(e) for e in table.expectations],
         "bad_files": table.bad_files,
+        "personal": list(table.personal),
         "schema_drift": table.schema_drift,
     }
 
