@@ -6,6 +6,7 @@ With MEDALLION_CAPTURES=docs/screens.md what a terminal of 80 columns shows mean
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from command_line import REPOSITORY
+from documented import conforms
 
 pytestmark = [pytest.mark.engine, pytest.mark.recovery]
 DOCUMENTS = REPOSITORY / "docs"
@@ -39,6 +41,26 @@ HEAD = """# Screens
 What the terminal shows at 80 columns, captured while the quickstart was typed, without colour:
 `MEDALLION_CAPTURES=docs/screens.md make test-recovery` writes this page anew.
 """
+JSON = (
+    "status",
+    "doctor",
+    "doctor explain MED-DMS-030",
+    "runs",
+    "runs show",
+    "run",
+    "logs",
+    "outputs",
+    "cost",
+    "drift",
+    "replicate status",
+    "local status",
+    "trace --table orders --key 1",
+    "peek gold dim_customer --limit 2",
+    "dashboard",
+    "lineage fact_sales",
+    "table add coupons --dry-run",
+    "pause --schedule",
+)
 GUIDES = ("add-a-table.md", "add-a-model.md", "recover.md")
 
 
@@ -118,6 +140,16 @@ def test_the_quickstart_but_its_end(typist: Typist) -> None:
     if file := os.environ.get("MEDALLION_CAPTURES"):
         (REPOSITORY / file).write_text(captured(typist), encoding="utf-8")
     assert typist.type(broken.splitlines()) == []
+
+
+@pytest.mark.parametrize("line", JSON)
+def test_a_document_is_as_its_schema_says(typist: Typist, line: str) -> None:
+    done = subprocess.run(
+        ["medallion", "--output", "json", *line.split()], cwd=typist.folder, env=typist.variables, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 3), done.stderr
+    conforms(tuple(line.split()), json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("guide", GUIDES)
