@@ -30,7 +30,7 @@ def columns(project: Project, event: Event) -> Result:
 
 def _is_empty(cursor: Any, schema: str, table: str) -> bool:
     cursor.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {quoted(schema)}.{quoted(table)})")
-    return bool(cursor.fetchone()[0])
+    return bool(int(cursor.fetchone()[0]))
 
 
 def definition(project: Project, event: Event) -> Result:
