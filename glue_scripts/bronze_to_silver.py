@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from medallion_glue import quarantine
 from medallion_glue.arguments import chosen, read_arguments
 from medallion_glue.document import Pipeline, Table, read_pipeline
 from medallion_glue.erasures import NOTHING, read_erasures
@@ -15,8 +16,10 @@ from medallion_glue.evolution import as_held, standing
 from medallion_glue.faults import one_line
 from medallion_glue.generations import read_generations
 from medallion_glue.heartbeat import newest_token
+from medallion_glue.judging import judged
 from medallion_glue.lakehouse import Lakehouse, open_session
 from medallion_glue.objects import put_json
+from medallion_glue.relations import waves
 from medallion_glue.replay import Replayed, replay
 from medallion_glue.silver import SilverTable, TableReport
 
@@ -77,10 +80,18 @@ def take_tables(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str])
         since = arguments.get("replay", "none")
         return _take(silver, arguments["generation"], full_name(silver.table) in loaded, since)
 
+    def judge(silver: SilverTable) -> TableReport:
+        return _judge(silver, reports[silver.table.name])
+
+    groups = [[s for s in tables if s.table in wave] for wave in waves([s.table for s in tables])]
+    reports: dict[str, TableReport] = {}
     with ThreadPoolExecutor(PARALLEL) as pool:
-        for report in pool.map(take, tables):
-            print(f"{report.table}: {report.state}, read {report.read}, live {report.rows}", flush=True)
-            yield report
+        for step, group in [*((take, group) for group in groups), *((judge, group) for group in groups)]:
+            reports |= {report.table: report for report in pool.map(step, group)}
+    for silver in tables:
+        report = reports[silver.table.name]
+        print(f"{report.table}: {report.state}, read {report.read}, live {report.rows}", flush=True)
+        yield report
 
 
 def full_name(table: Table) -> str:
@@ -92,13 +103,35 @@ def _take(silver: SilverTable, generation: str, loaded: bool, since: str) -> Tab
     try:
         house, table = silver.house, silver.table
         silver = replace(silver, table=as_held(house, table))
-        again = replay(silver, since) if since != "none" else Replayed()
+        again = _again(silver, since)
         report = silver.take(generation, loaded)
         report = replace(report, drift=standing(house, table, report.drift))
         return replace(report, read=report.read + again.rows, files=report.files + again.files)
     except Exception as error:  # noqa: BLE001 (any fault of one table is that table's state; the job fails at its end)
         traceback.print_exc()
         return TableReport(silver.table.name, state="failed", error=one_line(error))
+
+
+def _again(silver: SilverTable, since: str) -> Replayed:
+    """What is to be processed again before new files are taken."""
+    match since:
+        case "none":
+            return Replayed()
+        case quarantine.MODE:
+            return quarantine.rejudged(silver)
+        case _:
+            return replay(silver, since)
+
+
+def _judge(silver: SilverTable, report: TableReport) -> TableReport:
+    """Rules over more than one row, once all tables are there; what all rules keep out."""
+    try:
+        silver.house.enter(silver.table.name)
+        return judged(replace(silver, table=as_held(silver.house, silver.table)), report)
+    except Exception as error:  # noqa: BLE001 (as in _take)
+        traceback.print_exc()
+        told = report.error if report.state == "failed" else one_line(error)
+        return replace(report, state="failed", error=told)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from medallion_glue.newest import newest
 from medallion_glue.objects import put_json, read_text, split
 from medallion_glue.peeked import peeked
 from medallion_glue.positions import Bronze, PastModel, Position, TableAt, pinned_at, positions
+from medallion_glue.quarantine import kept_out
 from medallion_glue.traced import traced
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def answered(house: Lakehouse, pipeline: Pipeline, request: Request, bronze: Bro
     """The result document of a request document."""
     if "peek" in request:
         return peeked(house, pipeline, request["peek"])
+    if "quarantine" in request:
+        return kept_out(house, pipeline, request["quarantine"])
     if "trace" in request:
         return traced(house, pipeline, request["trace"], bronze)
     return checksums(house, pipeline, request, bronze)

@@ -15,6 +15,7 @@ from medallion_glue.arguments import read_arguments
 from medallion_glue.document import Pipeline, Table, read_pipeline
 from medallion_glue.erasures import key_hash
 from medallion_glue.lakehouse import Lakehouse, open_session
+from medallion_glue.newest import VERDICT
 from medallion_glue.objects import put_json, read_text
 from medallion_glue.silver import MERGED
 from medallion_glue.upkeep import Upkeep
@@ -45,9 +46,8 @@ def look(house: Lakehouse, pipeline: Pipeline, table: Table, key: Mapping[str, s
         return found
     changes = house.at(table.changes, None)
     state = house.at(table.name, None).where(condition)
-    held = (
-        changes.groupBy("_bronze_file").agg(*_counts(condition), *_greatest("_generation", "_seq")).collect()
-    )
+    files = changes.where(f"NOT startswith(`_bronze_file`, '{VERDICT}')").groupBy("_bronze_file")
+    held = files.agg(*_counts(condition), *_greatest("_generation", "_seq")).collect()
     own = [row for row in held if row["own"]]
     newest = max(((row["generation"], row["seq"]) for row in held if row["generation"]), default=("", ""))
     return found | {

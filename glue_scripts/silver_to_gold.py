@@ -11,6 +11,7 @@ from medallion_glue.arguments import chosen, read_arguments
 from medallion_glue.document import Pipeline, read_pipeline
 from medallion_glue.faults import one_line
 from medallion_glue.lakehouse import Lakehouse, open_session
+from medallion_glue.ledger import quality_batches, silver_step
 from medallion_glue.models import GoldModel, pin_tables
 from medallion_glue.objects import put_json
 from medallion_glue.staging import Staged, load_batches, write_rows
@@ -50,7 +51,10 @@ def main() -> None:
             "started_at": started.isoformat(),
             "finished_at": datetime.now(UTC).isoformat(),
             "models": [model.document() for model in staged],
-            "load_batches": load_batches(staged, run_id, arguments["copy_role_arn"]),
+            "load_batches": [
+                *load_batches(staged, run_id, arguments["copy_role_arn"]),
+                *quality_batches(silver_step(arguments["artifacts_bucket"], run_id), run_id),
+            ],
         },
     )
 

@@ -29,6 +29,7 @@ from medallion_cli.commands import (
 )
 from medallion_cli.commands import demo as demo_commands
 from medallion_cli.commands import local as local_commands
+from medallion_cli.commands import quarantine as quarantine_commands
 from medallion_cli.commands.context import Invocation
 from medallion_cli.console import Terminal
 from medallion_cli.errors import MedallionError, UsageError
@@ -98,6 +99,7 @@ checks.register(app)
 ask.register(app)
 keep.register(app)
 policy.register(app)
+app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(local_commands.app, name="local")
 demo_commands.register(app)
 examples.attach(app)

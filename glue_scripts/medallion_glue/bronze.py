@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from medallion_glue.document import Column, Table
 from medallion_glue.evolution import unfit
-from medallion_glue.objects import listed, parquet_files
+from medallion_glue.objects import Listed, listed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -28,7 +28,13 @@ def change_columns(table: Table) -> list[tuple[str, str]]:
 
 def files(bucket: str, generation: str, table: Table) -> list[str]:
     """Keys of a table's files in a generation, full load and changes."""
-    return [key for key, _ in parquet_files(bucket, f"{generation}/{table.schema}/{table.name}/")]
+    return [entry.key for entry in entries(bucket, generation, table)]
+
+
+def entries(bucket: str, generation: str, table: Table) -> list[Listed]:
+    """The same with size and time."""
+    found = listed(bucket, f"{generation}/{table.schema}/{table.name}/")
+    return [entry for entry in found if entry.key.endswith(".parquet")]
 
 
 def first_written(bucket: str, generation: str) -> str:

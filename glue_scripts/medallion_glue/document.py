@@ -22,11 +22,24 @@ class Column:
 
 @dataclass(frozen=True)
 class Expectation:
-    """A row rule (Spark SQL) and what follows when it is false: warn, drop, quarantine or fail."""
+    """A rule and what follows when it is broken: warn, drop, quarantine or fail.
+
+    Over one row it is a condition in Spark's SQL; `unique` and `references` look at `columns` of all rows, and the latter at
+    the `others` of the table `of` (medallion_glue.relations).
+    """
 
     name: str
     expression: str
     on_fail: str
+    kind: str = "expression"
+    columns: tuple[str, ...] = ()
+    of: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def over_rows(self) -> bool:
+        """Whether it looks at more than one row."""
+        return self.kind in ("unique", "references")
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,8 @@ class Table:
     columns: tuple[Column, ...]
     expectations: tuple[Expectation, ...]
     schema_drift: str = "evolve"  # evolve, ignore or fail
+    personal: tuple[str, ...] = ()  # columns that tell of a person
+    bad_files: str = "set_aside"  # or fail: what a bronze file that can't be taken does
 
     @property
     def changes(self) -> str:
@@ -131,6 +146,8 @@ def _table(entry: dict[str, Any]) -> Table:
         columns=tuple(_column(column) for column in entry["columns"]),
         expectations=tuple(Expectation(**expectation) for expectation in entry["expectations"]),
         schema_drift=entry.get("schema_drift", "evolve"),
+        personal=tuple(entry.get("personal", ())),
+        bad_files=entry.get("bad_files", "set_aside"),
     )
 
 

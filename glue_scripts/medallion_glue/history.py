@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medallion_glue.document import Model, Table
 from medallion_glue.evolution import fitting
+from medallion_glue.newest import VERDICT
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 OPEN_TS = "TIMESTAMP '9999-12-31 00:00:00'"
 _OPEN = f"named_struct('generation', '~', 'seq', '~', 'ts', {OPEN_TS})"
 _BEGINNING = "named_struct('generation', '', 'seq', '', 'ts', TIMESTAMP '0001-01-01 00:00:00')"
+# A judgement over more than one row counts for a key's newest version alone (medallion_glue.relations).
+_REPLACED = f"(startswith(`_bronze_file`, '{VERDICT}') AND `_to`.generation <> '~')"
 SCD2_COLUMNS = ("version", "valid_from", "valid_to", "is_current")
 
 
@@ -38,7 +41,7 @@ def intervals(changes: DataFrame, table: Table, moments: dict[str, str]) -> Data
     window = f"(PARTITION BY {keys} ORDER BY {order})"
     placed = changes.selectExpr(
         *[f"`{column.name}`" for column in table.columns],
-        "(`_op` = 'D' OR NOT `_valid`) AS `_deleted`",
+        "(`_op` = 'D' OR NOT `_valid`) AS `_kept_out`",
         *["`_op`", "`_generation`", "`_seq`", "`_bronze_file`", "`_bronze_row`"],
         f"named_struct('generation', `_generation`, 'seq', `_seq`, 'ts', {_moment(moments)}) AS `_from`",
     )
@@ -46,7 +49,7 @@ def intervals(changes: DataFrame, table: Table, moments: dict[str, str]) -> Data
         "*",
         f"coalesce(lead(`_from`) OVER {window}, {_OPEN}) AS `_to`",
         f"lag(`_from`) OVER {window} IS NULL AS `_first`",
-    )
+    ).selectExpr("*", f"(`_kept_out` AND NOT {_REPLACED}) AS `_deleted`")
     pieces = spans.selectExpr(
         "*", "explode(CASE WHEN `_first` THEN array(true, false) ELSE array(false) END) AS `_before`"
     )

@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from medallion_glue.bronze import files, read_changes
+from medallion_glue import set_aside
+from medallion_glue.bronze import entries, read_changes
 from medallion_glue.document import Table
 from medallion_glue.erasures import NOTHING, Erasures, left, read_erasures
+from medallion_glue.evolution import as_held
 from medallion_glue.generations import Generations, TableGenerations, read_generations
 from medallion_glue.heartbeat import TABLE as HEARTBEAT
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.models import GoldModel, Pin
 from medallion_glue.newest import newest, state_columns
-from medallion_glue.objects import parquet_files
+from medallion_glue.objects import Listed, parquet_files
+from medallion_glue.set_aside import BadFile
 from medallion_glue.silver import GENERATION, SilverTable
 
 if TYPE_CHECKING:
@@ -121,18 +124,36 @@ class TableAt:
         """The generation with the load that counts at the newest one."""
         return self.folders.base(self.generation or "")
 
-    def there(self) -> list[str]:
+    @cached_property
+    def _entries(self) -> list[Listed]:
         """Bronze files since that load."""
         if self.generation is None:
             return []
         first, last = (int(name[1:]) for name in (self.base, self.generation))
         folders = [f"g{number:04d}" for number in range(first, last + 1)]
-        return [key for folder in folders for key in files(self.bronze, folder, self.table)]
+        return [entry for folder in folders for entry in entries(self.bronze, folder, self.table)]
+
+    @cached_property
+    def taken(self) -> set[str]:
+        """Those of them that silver has."""
+        return {*self.silver.taken(), *self.erasures.emptied}
+
+    @cached_property
+    def bad(self) -> dict[str, BadFile]:
+        """Those that are set aside, and those that will be since they cannot be taken."""
+        known = set_aside.of(self.house, self.table)
+        new = [e for e in self._entries if e.key not in self.taken]
+        new = [e for e in new if e.key not in known or not known[e.key].is_of(e)]
+        stays = {key: bad for key, bad in known.items() if key not in {entry.key for entry in new}}
+        return stays | set_aside.looked_at(self.house.spark, self.table, self.bronze, new)
+
+    def there(self) -> list[str]:
+        """Those that can be taken."""
+        return [entry.key for entry in self._entries if entry.key not in self.bad]
 
     def unread(self) -> list[str]:
-        """Those of them that silver has not taken."""
-        taken = {*self.silver.taken(), *self.erasures.emptied}
-        return [key for key in self.there() if key not in taken]
+        """Those that silver has not taken yet."""
+        return [key for key in self.there() if key not in self.taken]
 
     @property
     def silver(self) -> SilverTable:
@@ -141,7 +162,7 @@ class TableAt:
 
     def of_bronze(self, keys: list[str]) -> DataFrame:
         """Bronze files as rows of `<t>_changes`, less what was erased."""
-        rows = read_changes(self.house.spark, self.bronze, keys, self.table)
+        rows = read_changes(self.house.spark, self.bronze, keys, as_held(self.house, self.table))
         return left(rows, self.table, self.erasures)
 
     def _from_bronze(self) -> DataFrame | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from medallion_glue.bronze import change_columns, read_changes
 from medallion_glue.erasures import left
-from medallion_glue.newest import newest
+from medallion_glue.newest import VERDICT, newest
 from medallion_glue.objects import listed
 from medallion_glue.silver import SNAPSHOT, SilverTable
 
@@ -53,6 +53,7 @@ def replay(silver: SilverTable, since: str) -> Replayed:
     silver.prepare()
     fresh = begun(silver, again, snapshots)
     held = silver.house.at(silver.table.changes, silver.house.head(silver.table.changes))
+    held = held.where(f"NOT startswith(`_bronze_file`, '{VERDICT}')")  # judged anew by `take`'s caller
     replaced = [*again, *(f"{SNAPSHOT}{folder}" for folder in fresh)]
     whole = _assembled(silver, held.where(_is_not_one_of(held, replaced)), again, fresh)
     if _is_same(whole, held):

@@ -10,13 +10,14 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from medallion_glue import evolution
-from medallion_glue.bronze import change_columns, changes_of, files, first_written, raw_frames
+from medallion_glue import evolution, relations, set_aside
+from medallion_glue.bronze import change_columns, changes_of, entries, first_written, raw_frames
 from medallion_glue.document import Table
 from medallion_glue.erasures import NOTHING, Erasures, left
 from medallion_glue.generations import TableGenerations
 from medallion_glue.lakehouse import Lakehouse
-from medallion_glue.newest import newest, state_columns
+from medallion_glue.newest import VERDICT, newest, state_columns
+from medallion_glue.objects import Listed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -49,6 +50,10 @@ class TableReport:
     layer: str = "silver"
     newest_file: str | None = None  # of changes, in bronze when it was looked at
     drift: tuple[evolution.Drift, ...] = ()  # how columns of the files read differ from the specification
+    in_quarantine: int = 0  # keys whose newest version is kept out, all of them
+    dropped: int = 0  # the same by rules that drop
+    expectations: tuple[dict[str, Any], ...] = ()  # a rule each (medallion_glue.quality)
+    set_aside: tuple[set_aside.BadFile, ...] = ()  # bronze files that could not be taken, all of them
 
     def document(self) -> dict[str, Any]:
         """Its entry in the step file."""
@@ -91,30 +96,49 @@ class SilverTable:
         for step, first in steps:
             report, silver = silver._step(report, step, taken, first)
         waiting = self.folders.waits(at_hand, generation, loaded)
-        return self._described(replace(report, state="waiting_for_full_load" if waiting else "ok"))
+        return self.described(replace(report, state="waiting_for_full_load" if waiting else "ok"))
 
     def _step(
         self, report: TableReport, generation: str, taken: Collection[str], first: bool
     ) -> tuple[TableReport, SilverTable]:
         done = {*taken, *self.erasures.emptied}
-        there = files(self.bronze, generation, self.table)
-        new = [key for key in there if key not in done]
-        frames = raw_frames(self.house.spark, self.bronze, new)
-        silver, drift = self._evolved(frames, new)
-        read, drift = silver._appended(frames, generation if first else None, drift)
+        there = entries(self.bronze, generation, self.table)
+        new = [entry for entry in there if entry.key not in done]
+        replaces = first and self.house.head(self.table.name) is not None
+        good = set_aside.sound(self.house, self.table, self.bronze, there, new, replaces)
+        silver, read, drift = self._read(
+            [entry for entry in new if entry.key in good], generation if first else None
+        )
         counts = silver.bring()
         report = replace(
             report,
             read=report.read + read,
-            files=report.files + len(new) if read else report.files,
+            files=report.files + len(good) if read else report.files,
             inserted=report.inserted + counts.inserted,
             updated=report.updated + counts.updated,
             deleted=report.deleted + counts.deleted,
             quarantined=report.quarantined + counts.quarantined,
-            newest_file=max((key for key in there if "/LOAD" not in key), default=None),
+            newest_file=max((entry.key for entry in there if "/LOAD" not in entry.key), default=None),
             drift=(*report.drift, *drift),
         )
         return report, silver
+
+    def _read(
+        self, new: list[Listed], snapshot_of: str | None
+    ) -> tuple[SilverTable, int, list[evolution.Drift]]:
+        """Appends the files; one that turns out to be damaged inside is set aside, and the others are read again."""
+        keys = [entry.key for entry in new]
+        frames = raw_frames(self.house.spark, self.bronze, keys)
+        silver, drift = self._evolved(frames, keys)
+        try:
+            return silver, *silver._appended(frames, snapshot_of, drift)
+        except Exception as error:
+            broken = set_aside.damaged(error, self.bronze, keys)
+            if broken is None:
+                raise
+            replaces = snapshot_of is not None and self.house.head(self.table.name) is not None
+            set_aside.add(self.house, self.table, next(e for e in new if e.key == broken), replaces)
+            return self._read([entry for entry in new if entry.key != broken], snapshot_of)
 
     def _evolved(self, frames: list[DataFrame], keys: list[str]) -> tuple[SilverTable, list[evolution.Drift]]:
         """The table as its policy has it for new files, and how they differ from what it was."""
@@ -142,7 +166,7 @@ class SilverTable:
         if not self.house.exists(self.table.changes):
             return set()
         rows = self.house.at(self.table.changes, None).select("_bronze_file").distinct().collect()
-        return {row[0] for row in rows}
+        return {row[0] for row in rows if not row[0].startswith(VERDICT)}
 
     def append(self, keys: list[str], snapshot_of: str | None) -> int:
         """Appends bronze files in one commit, with the tombstones of a new generation; the number of rows."""
@@ -206,6 +230,17 @@ class SilverTable:
             broken = newest(batch, self.table).where(f"array_contains(`_failed`, '{name}')").count()
             if broken:
                 raise ExpectationBroken(f"{self.table.name}: {broken} row(s) break {name!r}")
+        if relations.rules(self.table, "fail"):
+            base = self.folders.base(batch.selectExpr("max(`_generation`)").first()[0])
+            held = self.house.at(self.table.changes, None).where(f"`_generation` >= '{base}'")
+            self.refuse(held.select(*batch.columns).unionByName(batch))
+
+    def refuse(self, changes: DataFrame) -> None:
+        """Raises ExpectationBroken when newest versions break a rule over more than one row that fails the run."""
+        broken = relations.breaches(changes, self.house, self.table, relations.rules(self.table, "fail"))
+        found = broken.groupBy("_mark").count().orderBy("_mark").collect() if broken is not None else []
+        if found:
+            raise ExpectationBroken(f"{self.table.name}: {found[0][1]} row(s) break {found[0][0]!r}")
 
     def bring(self) -> Counts:
         """Brings `<t>` to the newest valid version of every key in `<t>_changes`."""
@@ -245,7 +280,7 @@ class SilverTable:
             incoming.unpersist()
 
     def _winning(self, incoming: DataFrame, small: bool) -> DataFrame:
-        """The incoming versions that are newer than `<t>`'s, with `_was_live` (NULL: no such key there)."""
+        """The incoming versions that are newer than `<t>`'s or judged otherwise, with `_was_live` (NULL: no such key)."""
         from pyspark.sql import functions as f
 
         keys = list(self.table.key)
@@ -255,9 +290,11 @@ class SilverTable:
             "struct(`_generation`, `_seq`) AS `_held`",
             "NOT `_is_deleted` AS `_was_live`",
         )
+        newer = "`_held` IS NULL OR struct(`_generation`, `_seq`) > `_held`"
+        judged = "struct(`_generation`, `_seq`) = `_held` AND `_is_verdict` AND `_is_deleted` = `_was_live`"
         held = held.join(f.broadcast(wanted) if small else wanted, keys, "left_semi")
         joined = incoming.join(f.broadcast(held) if small else held, keys, "left")
-        return joined.where("`_held` IS NULL OR struct(`_generation`, `_seq`) > `_held`").drop("_held")
+        return joined.where(f"{newer} OR ({judged})").drop("_held")
 
     def _merge_into(self, wins: DataFrame) -> None:
         view = f"_source_{self.table.name}"
@@ -270,7 +307,7 @@ class SilverTable:
         self.house.spark.sql(
             f"MERGE INTO {self.house.name(self.table.name)} t USING `{view}` s ON {on} "
             "WHEN MATCHED AND (s.`_generation` > t.`_generation` "
-            "OR (s.`_generation` = t.`_generation` AND s.`_seq` > t.`_seq`)) "
+            "OR (s.`_generation` = t.`_generation` AND s.`_seq` >= t.`_seq`)) "
             f"THEN UPDATE SET {updates} WHEN NOT MATCHED THEN INSERT ({inserts}) VALUES ({values})"
         )
         self.house.spark.catalog.dropTempView(view)
@@ -320,7 +357,7 @@ class SilverTable:
     def _note(self, head: int, generation: str | None) -> None:
         self.house.set_properties(self.table.name, {MERGED: str(head), GENERATION: generation or ""})
 
-    def _described(self, report: TableReport) -> TableReport:
+    def described(self, report: TableReport) -> TableReport:
         """With the live rows and the newest change that `<t>` holds now."""
         state = self.house.at(self.table.name, None)
         rows, last = state.selectExpr(

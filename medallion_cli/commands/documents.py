@@ -95,6 +95,9 @@ DOCUMENTS: dict[str, Schema | str] = {
     "down": "[medallion_cli.operations.teardown:Remaining]",
     "pause": {"anyOf": [SCHEDULES, _keys(since=TEXT, schedules=_list(TEXT), replicating=FLAG, size=TEXT, checkpoint=TEXT)]},
     "resume": SCHEDULES,  # with --schedule; without it there is nothing to tell
+    "quarantine list": _keys(tables=ROWS, rules=ROWS, files=ROWS),
+    "quarantine show": ROWS,
+    "quarantine replay": RUN,
     "replicate status": "medallion_cli.operations.replicate:ReplicationStatus",
     "local status": "[medallion_cli.local.lifecycle:ProcessStatus]",
 }  # fmt: skip

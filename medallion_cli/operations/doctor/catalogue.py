@@ -274,8 +274,16 @@ _RULES = (
         "MED-SIL-004",
         "a bronze file can not be read",
         "Its changes are not in silver.",
-        "medallion replicate reload --yes",
-        note="A reload writes a new generation, which holds what the broken file held.",
+        "medallion replicate reload --yes && medallion run",
+        note="A reload writes a new generation, which holds what the broken file held. Or put a whole file in its place: the "
+        "next run takes it. Which files: `medallion quarantine list`.",
+    ),
+    Rule(
+        "MED-SIL-005",
+        "a bronze file holds no rows",
+        "Nothing: it is left out from now on, and looked at again should it change.",
+        "medallion quarantine list",
+        severity="note",
     ),
     # The warehouse
     Rule(

@@ -29,6 +29,7 @@ QUICK: dict[str, Check] = {
     "last run": runs.last,
     "freshness": runs.fresh,
     "quarantine": runs.quarantined,
+    "bronze files": runs.set_aside,
     "schema drift": schema.seen,
     "schedules": runs.scheduled,
     "warehouse": warehouse.workgroup,

@@ -99,6 +99,18 @@ def quarantined(look: Look) -> Iterator[Finding]:
         yield finding("MED-SIL-003", f"{told} rows", where="quarantine")
 
 
+def set_aside(look: Look) -> Iterator[Finding]:
+    """Bronze files that the newest run of their table could not take."""
+    for name, entry in sorted(look.history.tables.items()):
+        files = entry.get("set_aside") or []
+        lost = [file for file in files if file["reason"] != "no_rows"]
+        for code, found in (("MED-SIL-004", lost), ("MED-SIL-005", [f for f in files if f not in lost])):
+            if found:
+                more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+                told = f"{found[0]['file']} is set aside ({found[0]['reason'].replace('_', ' ')}){more}"
+                yield finding(code, told, where=name, table=name)
+
+
 def quarantine_of(entry: dict[str, object]) -> int:
     """Rows of a table that are in quarantine: all of them where the step file says so, else the newest run's."""
     found = entry.get("in_quarantine", entry.get("quarantined")) or 0

@@ -65,6 +65,21 @@ CREATE TABLE IF NOT EXISTS etl.migration (
 DISTSTYLE AUTO
 SORTKEY (applied_at);
 
+-- Grain: one row a run, table and rule: rows that broke it first in this run, rows that break it now, keys of some of them (JSON).
+CREATE TABLE IF NOT EXISTS etl.quality (
+  run_id VARCHAR(64) NOT NULL,
+  table_name VARCHAR(128) NOT NULL,
+  rule VARCHAR(256) NOT NULL,
+  kind VARCHAR(32) NOT NULL,
+  action VARCHAR(32) NOT NULL,
+  new_rows BIGINT NOT NULL,
+  rows BIGINT NOT NULL,
+  sample VARCHAR(8000),
+  counted_at TIMESTAMP NOT NULL
+)
+DISTSTYLE AUTO
+SORTKEY (counted_at);
+
 -- Grain: one row a view that was made from a file; shape is a hash over all of those.
 CREATE TABLE IF NOT EXISTS etl.views (
   name VARCHAR(256) NOT NULL,

@@ -209,6 +209,7 @@ class Case:
     positions: dict[str, dict[str, str]] = field(default_factory=dict)
     gold: dict[str, dict[tuple[Any, ...], list[dict[str, Any]]]] = field(default_factory=dict)
     schema_drift: dict[str, str] = field(default_factory=dict)  # policies
+    bad_files: dict[str, str] = field(default_factory=dict)  # policies
     mysql: dict[tuple[str, str], str] = field(default_factory=dict)  # types, other than those of DDL
     files: int = 0
     runs: int = 0
@@ -221,6 +222,7 @@ class Case:
         found = document(self.schema, self.expectations)
         for table in found["tables"]:
             table["schema_drift"] = self.schema_drift.get(table["name"], "evolve")
+            table["bad_files"] = self.bad_files.get(table["name"], "set_aside")
             for entry in table["columns"]:
                 entry |= _typed(entry["name"], self.mysql.get((table["name"], entry["name"]), entry["mysql"]))
         return pipeline(found)
@@ -308,7 +310,7 @@ class Case:
         present = [name for name in names if self.house.exists(name)]
         return sum(self.spark.table(f"{self.house.name(n)[:-1]}`.snapshots").count() for n in present)
 
-    def to_gold(self, models: str = "all", full: bool = False) -> dict[str, Any]:
+    def to_gold(self, models: str = "all", full: bool = False, since: str = "{}") -> dict[str, Any]:
         """Runs silver_to_gold and merges what it staged as the warehouse would."""
         from silver_to_gold import stage_models
 
@@ -319,6 +321,7 @@ class Case:
             "positions": json.dumps(self.positions),
             "models": models,
             "full": str(full).lower(),
+            "since": since,
         }
         staged = {entry.model: entry for entry in stage_models(self.house, self.pipeline, arguments)}
         for entry in staged.values():
@@ -391,7 +394,7 @@ class FolderClient:
 
     root: Path
 
-    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+    def get_object(self, Bucket: str, Key: str, Range: str = "") -> dict[str, Any]:
         """As boto3's."""
         return {"Body": io.BytesIO((self.root / Bucket / Key).read_bytes())}
 

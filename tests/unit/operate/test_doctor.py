@@ -324,7 +324,15 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     ),
     "a bronze file is broken": (
         _failed("job failed", state="failed", error="orders.parquet is not a Parquet file"),
-        "MED-SIL-004", "medallion replicate reload --yes",
+        "MED-SIL-004", "medallion replicate reload --yes && medallion run",
+    ),
+    "a bronze file is set aside": (
+        lambda aws: aws.silver.update(set_aside=[{"file": "g0001/shop/orders/x.parquet", "reason": "truncated"}]),
+        "MED-SIL-004", "medallion replicate reload --yes && medallion run",
+    ),
+    "a bronze file holds no rows": (
+        lambda aws: aws.silver.update(set_aside=[{"file": "g0001/shop/orders/x.parquet", "reason": "no_rows"}]),
+        "MED-SIL-005", "medallion quarantine list",
     ),
     "the warehouse is being deleted": (_set(workgroup="DELETING"), "MED-GLD-001", "medallion logs gold --since 1h"),
     "a COPY was refused": (

@@ -1,0 +1,242 @@
+"""Data quality on real Spark: rules over one row and over many, what is kept out, how it comes back, unreadable files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from warehouse_case import Case, comparable, seq
+
+from medallion_cli.expectations import expectation
+from medallion_cli.spec_file import ExpectationEntry
+
+pytestmark = pytest.mark.engine
+
+
+def brand(number: int, name: str | None = None, **more: object) -> dict[str, object]:
+    return {"brand_id": number, "name": name, **more}
+
+
+def product(
+    number: int, brand_id: int | None, name: str = "p", price: str | None = "1.00"
+) -> dict[str, object]:
+    return {"product_id": number, "brand_id": brand_id, "name": name, "price": price}
+
+
+def rules(**entries: dict[str, Any]) -> list[Any]:
+    """Rules as the specification resolves them."""
+    return [vars(expectation(n, ExpectationEntry.model_validate(e))) for n, e in entries.items()]
+
+
+def told(report: Any) -> dict[str, tuple[int, int]]:
+    """By rule: rows that broke it in this run, and that do now."""
+    return {rule["rule"]: (rule["new"], rule["rows"]) for rule in report.expectations}
+
+
+def write(case: Case, table: str, name: str, content: bytes | pa.Table) -> Path:
+    path = case.objects / "bronze" / case.generation / case.schema / table / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        pq.write_table(content, path)
+    return path
+
+
+def test_rules_over_one_row_keep_out_what_breaks_them_and_count_every_row(case: Case) -> None:
+    case.expectations = {
+        "products": rules(
+            named={"not_null": "name", "on_fail": "quarantine"},
+            like_p={"matches": {"name": "^[px]\\d*'?$"}, "on_fail": "drop"},
+            sane={"between": {"price": [0, 100]}, "on_fail": "quarantine"},
+            known={"in": {"brand_id": [1, 2]}, "on_fail": "warn"},
+        )
+    }
+    rows = [product(1, 1, "p1"), product(2, 9, "x'"), product(3, 1, "", "5.00"), product(4, 1, "zz")]
+    case.load("products", [*rows, product(5, 1, "p5", "100.01"), product(6, None, "p", None)])
+    report = case.to_silver("products")["products"]
+    assert set(case.live("products")) == {(1,), (2,), (6,)}
+    assert told(report) == {"named": (1, 1), "like_p": (1, 1), "sane": (1, 1), "known": (1, 1)}
+    assert (report.in_quarantine, report.dropped) == (2, 1)
+    assert report.rows + report.in_quarantine + report.dropped == 6
+    sane = next(rule for rule in report.expectations if rule["rule"] == "sane")
+    assert [one["key"] for one in sane["sample"]] == [{"product_id": "5"}]
+    assert sane["sample"][0]["file"].startswith(case.generation)
+    case.changes("products", [("U", 5, product(5, 1, "p5", "99.00"))])  # mended at the source
+    report = case.to_silver("products")["products"]
+    assert (report.in_quarantine, report.dropped, report.rows) == (1, 1, 4)
+    assert told(report)["sane"] == (0, 0)
+
+
+def test_a_child_waits_in_quarantine_until_its_parent_is_there_and_gold_follows(case: Case) -> None:
+    case.expectations = {
+        "products": rules(has_brand={"references": {"brand_id": "brands.brand_id"}, "on_fail": "quarantine"}),
+    }
+    case.load("brands", [brand(1, "one")])
+    case.load("products", [product(1, 1), product(2, 2), product(3, None)])
+    case.load("sales", [{"sale_id": 1, "line": 1, "product_id": 2, "quantity": 3}])
+    report = case.to_silver()["products"]
+    case.to_gold()
+    assert (set(case.live("products")), report.in_quarantine) == ({(1,), (3,)}, 1)
+    case.changes("brands", [("I", 5, brand(2, "two"))])
+    report = case.to_silver()["products"]
+    case.to_gold()
+    assert (set(case.live("products")), report.in_quarantine, report.rows) == ({(1,), (2,), (3,)}, 0, 3)
+    for model in ("dim_product", "fact_sales"):
+        assert comparable(case.gold[model]) == comparable(case.evaluated(model))
+    assert {row["brand"] for row in case.gold["dim_product"][(2,)]} == {"two"}
+    before = case.snapshots()
+    case.to_silver()
+    assert case.snapshots() == before
+    case.changes("brands", [("D", 7, brand(2))])
+    report = case.to_silver()["products"]
+    case.to_gold()
+    assert (report.in_quarantine, report.deleted) == (1, 1)
+    for model in ("dim_product", "fact_sales"):
+        assert comparable(case.gold[model]) == comparable(case.evaluated(model))
+    live = case.live("products")
+    case.to_silver(replay="all")  # a rebuild from bronze judges the same
+    assert case.live("products") == live
+
+
+def test_of_rows_that_share_what_should_be_unique_the_smallest_key_counts(case: Case) -> None:
+    case.expectations = {"brands": rules(one_name={"unique": ["name"], "on_fail": "quarantine"})}
+    case.load("brands", [brand(1, "a"), brand(2, "a"), brand(3, None), brand(4, None)])
+    report = case.to_silver("brands")["brands"]
+    assert (set(case.live("brands")), told(report)) == ({(1,), (3,), (4,)}, {"one_name": (1, 1)})
+    again = case.changes("brands", [("U", 5, brand(1, "b"))])
+    assert case.to_silver("brands")["brands"].in_quarantine == 0
+    assert case.live("brands")[(2,)] == (2, "a")
+    case.again(again)  # a duplicate brings nothing back
+    case.changes("brands", [("I", 6, brand(0, "a"))])
+    assert case.to_silver("brands")["brands"].in_quarantine == 1
+    assert set(case.live("brands")) == {(0,), (1,), (3,), (4,)}
+    case.expectations = {"brands": rules(one_name={"unique": "name", "on_fail": "fail"})}
+    report = case.to_silver("brands")["brands"]
+    assert report.state == "failed"
+    assert "1 row(s) break 'one_name'" in report.error
+
+
+def test_a_changed_rule_brings_rows_back_and_takes_others_away(case: Case) -> None:
+    def quantity(low: int) -> None:
+        enough = rules(enough={"expression": f"quantity >= {low}", "on_fail": "quarantine"})
+        case.expectations = {"sales": enough}
+
+    quantity(3)
+    case.load("brands", [])
+    case.load("products", [product(1, 1)])
+    sales = [{"sale_id": n, "line": 1, "product_id": 1, "quantity": n} for n in range(1, 6)]
+    case.load("sales", sales)
+    case.to_silver()
+    case.to_gold()
+    assert {key[0] for key in case.live("sales")} == {3, 4, 5}
+    quantity(2)
+    assert case.to_silver()["sales"].rows == 3  # not before it is asked for
+    report = case.to_silver("sales", replay="quarantine")["sales"]
+    case.to_gold()
+    assert (report.read, report.rows, report.in_quarantine) == (1, 4, 1)
+    assert comparable(case.gold["fact_sales"]) == comparable(case.evaluated("fact_sales"))
+    assert {key[0] for key in case.gold["fact_sales"]} == {2, 3, 4, 5}
+    before = case.snapshots()
+    assert case.to_silver("sales", replay="quarantine")["sales"].read == 0
+    assert case.snapshots() == before
+
+
+def test_what_is_kept_out_can_be_shown(case: Case) -> None:
+    from medallion_glue.quarantine import kept_out
+
+    case.expectations = {"brands": rules(short={"matches": {"name": "^.{1,3}$"}, "on_fail": "quarantine"})}
+    case.load("brands", [brand(1, "abc"), brand(2, "abcd"), brand(3, "abcde")])
+    file = case.changes("brands", [("U", 4, brand(2, "too long"))])
+    case.to_silver("brands")
+    found = kept_out(case.house, case.pipeline, {"table": "brands", "limit": 10})
+    rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+    assert [(row["brand_id"], row["name"], row["rules"]) for row in rows] == [
+        ("2", "too long", "short"),
+        ("3", "abcde", "short"),
+    ]
+    assert (rows[0]["file"], rows[0]["row"]) == (file, 0)
+    one = kept_out(case.house, case.pipeline, {"table": "brands", "key": {"brand_id": "3"}})
+    assert [row[0] for row in one["rows"]] == ["3"]
+
+
+def _parquet(rows: dict[str, Any]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(rows), sink)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _damaged() -> bytes:
+    """Whole ends, and pages that are nonsense."""
+    whole = bytearray(
+        _parquet({"brand_id": list(range(5000)), "name": ["n"] * 5000, "dms_change_seq": ["1"] * 5000})
+    )
+    whole[40:2000] = bytes(255 - (k % 7) for k in range(1960))
+    return bytes(whole)
+
+
+GOOD = _parquet({"Op": ["I"], "brand_id": [9], "name": ["nine"], "dms_change_seq": [seq(9)]})
+BAD: dict[str, Callable[[], bytes]] = {
+    "empty": lambda: b"",
+    "not_parquet": lambda: b"brand_id,name\n1,one\n" * 20,
+    "truncated": lambda: GOOD[: len(GOOD) // 2],
+    "other_schema": lambda: _parquet({"x": [1, 2], "y": ["a", "b"]}),
+    "no_rows": lambda: _parquet(
+        {"brand_id": pa.array([], pa.int32()), "dms_change_seq": pa.array([], pa.string())}
+    ),
+    "damaged": _damaged,
+}
+
+
+def test_files_that_cannot_be_read_are_set_aside_and_taken_once_they_are_mended(case: Case) -> None:
+    case.load("brands", [brand(1, "one")])
+    paths = {
+        reason: write(case, "brands", f"20260101-1{number:08d}.parquet", content())
+        for number, (reason, content) in enumerate(BAD.items())
+    }
+    case.changes("brands", [("I", 5, brand(2, "two"))])
+    report = case.to_silver("brands")["brands"]
+    assert (report.state, report.rows) == ("ok", 2)
+    assert {bad.file.rpartition("/")[2]: bad.reason for bad in report.set_aside} == {
+        path.name: reason for reason, path in paths.items()
+    }
+    before = case.snapshots()
+    assert len(case.to_silver("brands")["brands"].set_aside) == len(BAD)
+    assert case.snapshots() == before
+    paths["truncated"].write_bytes(GOOD)
+    paths["empty"].unlink()
+    report = case.to_silver("brands")["brands"]
+    assert (report.rows, case.live("brands")[(9,)]) == (3, (9, "nine"))
+    assert {bad.reason for bad in report.set_aside} == BAD.keys() - {"truncated", "empty"}
+
+
+def test_by_policy_a_file_that_cannot_be_read_fails_its_table(case: Case) -> None:
+    case.bad_files["brands"] = "fail"
+    case.load("brands", [brand(1, "one")])
+    case.load("products", [product(1, 1)])
+    path = write(case, "brands", "20260101-100000000.parquet", GOOD[:60])
+    reports = case.to_silver()
+    assert (reports["brands"].state, reports["products"].rows) == ("failed", 1)
+    assert "cannot be read: it is a truncated Parquet file; its policy is fail" in reports["brands"].error
+    path.write_bytes(GOOD)
+    assert case.to_silver("brands")["brands"].rows == 2
+
+
+def test_a_broken_load_never_takes_away_what_silver_holds(case: Case) -> None:
+    case.load("brands", [brand(1, "one"), brand(2, "two")])
+    case.to_silver("brands")
+    case.generation = "g0002"
+    case.load("brands", [brand(1, "uno")])
+    broken = write(case, "brands", "LOAD000000FF.parquet", GOOD[:70])
+    report = case.to_silver("brands")["brands"]
+    assert report.state == "failed"
+    assert "what silver holds stays until the load is whole" in report.error
+    assert set(case.live("brands")) == {(1,), (2,)}
+    broken.unlink()
+    case.load("brands", [brand(2, "dos")])
+    assert case.to_silver("brands")["brands"].rows == 2
+    assert case.live("brands") == {(1,): (1, "uno"), (2,): (2, "dos")}
