@@ -33,8 +33,8 @@ def list_(
         rows = [(*(rule[c] for c in columns[:-1]), _sample(rule["sample"])) for rule in found["rules"]]
         call.terminal.rows(None, columns, rows)
     if found["files"]:
-        columns = ("table", "file", "reason", "size")
-        call.terminal.rows("set aside", columns, [tuple(file[c] for c in columns) for file in found["files"]])
+        shown = ("table", "file", "reason", "size")
+        call.terminal.rows("set aside", shown, [tuple(file[c] for c in shown) for file in found["files"]])
     if not found["rules"] and not found["files"]:
         call.terminal.say("nothing is in quarantine, and no file is set aside", None)
 
