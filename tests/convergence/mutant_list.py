@@ -78,7 +78,7 @@ MUTANTS = (
     ),
     mutant(
         "gold's merge does not look at positions",
-        (f"{SQL}/parts.sql", "IF NOT v_full AND v_expected <> v_position THEN", "IF FALSE THEN"),
+        (f"{SQL}/parts.sql", "IF v_expected <> v_position THEN", "IF FALSE THEN"),
         seeds=20,
     ),
     mutant(

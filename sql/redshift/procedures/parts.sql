@@ -34,7 +34,8 @@
     SELECT MAX(to_position) INTO v_position FROM etl.position WHERE model = {{ m.literal }};
     v_position := COALESCE(v_position, 'nothing');
     v_expected := COALESCE(v_from, 'nothing');
-    IF NOT v_full AND v_expected <> v_position THEN
+    -- In full, too: rows of a run that others came after would take gold back.
+    IF v_expected <> v_position THEN
       RAISE EXCEPTION '{{ m.name }} stands at % in gold, but run % was staged from %. restage: run `medallion run --layer gold`',
         v_position, p_run_id, v_expected;
     END IF;

@@ -159,6 +159,20 @@ def test_a_run_out_of_order_is_refused_and_leaves_everything_as_it_was(gold: Gol
     assert gold.load("late") == {}
 
 
+def test_a_run_in_full_that_another_came_after_does_not_take_gold_back(gold: Gold) -> None:
+    small(gold).run()
+    stood = gold._position("fact_sales")
+    model, old = gold.pipeline.model("fact_sales"), dict(gold.world["fact_sales"])
+    gold.sale(3, 1, customer=1, product=1, quantity=1, day=50)
+    gold.run()
+    before = gold.snapshot()
+    rows = [row for key, found in old.items() for row in gold._rows(model, key, found)]
+    gold.put("old", model, rows, full=True, position=stood)
+    with pytest.raises(Exception, match="restage: run `medallion run --layer gold`"):
+        gold.warehouse.run("CALL gold.merge_run('old', 'all')")
+    assert gold.snapshot() == before
+
+
 def test_a_key_staged_twice_is_refused(gold: Gold) -> None:
     small(gold).run()
     before = gold.snapshot()
@@ -166,7 +180,7 @@ def test_a_key_staged_twice_is_refused(gold: Gold) -> None:
         model = gold.pipeline.model(name)
         gold.stage("twice", name, full=True)
         row = gold._rows(model, *next(iter(gold.world[name].items())))[0]
-        gold.put("twice", model, [row, row], full=True, position=None)
+        gold.put("twice", model, [row, row], full=True, position="known")
         with pytest.raises(Exception, match="staged more than once"):
             gold.warehouse.run(f"CALL gold.merge_run('twice', '{name}')")
     assert gold.snapshot() == before

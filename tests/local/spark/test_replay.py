@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -250,6 +251,29 @@ def test_a_whole_generation_after_one_of_a_single_table(case: Case) -> None:
     assert case.live("products")[(1,)][2] == "Anvil III"
     names = case.house.at("products_changes", None).orderBy("_generation", "_seq").select("name").collect()
     assert [row[0] for row in names] == ["Anvil", "Anvil II", "Anvil III"]
+
+
+def test_gold_from_an_older_position_mends_what_was_touched_since_and_stands_where_it_stood(
+    grown: Case,
+) -> None:
+    case = grown
+    name, stood = "dim_product", dict(case.positions)
+    held = json.loads(stood[name]["to"])
+    older = {
+        table: case.house.handle(f"{table}_changes").currentSnapshot().parentId() or held[table]
+        for table in held
+    }
+    before = state(case)
+    case.gold[name].pop((1,))
+    staged = case.to_gold(since=json.dumps({name: json.dumps(older, sort_keys=True, separators=(",", ":"))}))
+    assert set(staged) == {name}
+    assert not staged[name].full
+    assert (staged[name].from_position, staged[name].to_position) == (stood[name]["to"],) * 2
+    assert state(case) == before
+    case.gold[name].clear()
+    assert case.to_gold(since=json.dumps({name: ""}))[name].full, "from before its first merge"
+    assert state(case) == before
+    assert case.to_gold(since=json.dumps({name: stood[name]["to"]})) == {}, "nothing was touched since"
 
 
 def test_compaction_of_files_is_no_reason_to_evaluate_in_full(case: Case) -> None:
