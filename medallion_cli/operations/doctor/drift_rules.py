@@ -6,7 +6,8 @@ from medallion_cli.operations.doctor.rules import Rule
 
 # The reload brings what rows hold that did not change since: a new column's default, a renamed column's values.
 UPDATE = (
-    "medallion table update {table} && medallion up --yes && medallion replicate reload --yes && medallion run"
+    "medallion table update {table} && medallion up --yes && "
+    "medallion replicate reload --table {table} --yes && medallion run"
 )
 
 DRIFT = (
@@ -29,7 +30,7 @@ DRIFT = (
         "MED-SRC-007",
         "a table was emptied at the source by a statement that is no delete",
         "Silver and gold keep its rows: TRUNCATE TABLE deletes no row in the binary log.",
-        "medallion replicate reload --yes && medallion run",
+        "medallion replicate reload --table {table} --yes && medallion run",
         note="The reload is a snapshot: a key that it does not hold is deleted.",
     ),
     Rule(

@@ -65,4 +65,4 @@ def _emptied(look: Look, empty: list[str]) -> Iterator[Finding]:
         rows = look.history.tables.get(name, {}).get("rows") or 0
         if rows and ddls.get(name) and name not in look.facts.waiting_in_bronze:
             told = f"{name} has no row at the source, and {rows:,} in silver"
-            yield finding("MED-SRC-007", told, where=name)
+            yield finding("MED-SRC-007", told, where=name, table=name)

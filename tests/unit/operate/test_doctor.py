@@ -216,7 +216,8 @@ def _old_schedule(aws: Watched) -> None:
     aws.schedules = dict.fromkeys(aws.schedules, "ENABLED")
 
 
-UPDATE = "medallion table update orders && medallion up --yes && medallion replicate reload --yes && medallion run"
+RELOAD = "medallion replicate reload --table orders --yes && medallion run"
+UPDATE = f"medallion table update orders && medallion up --yes && {RELOAD}"
 
 
 def _differs(*more: tuple[str, str]) -> Callable[[Watched], None]:
@@ -308,7 +309,7 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
         "MED-SRC-006", "medallion up --yes && medallion replicate reload --yes && medallion run",
     ),
     "a table was truncated at the source": (
-        _set(empty=["orders"], ddls=1), "MED-SRC-007", "medallion replicate reload --yes && medallion run",
+        _set(empty=["orders"], ddls=1), "MED-SRC-007", RELOAD,
     ),
     "a drifted table fails by its policy": (
         _failed("job failed", state="failed", error="orders: schema drift at the source: a added (int)"),
