@@ -41,6 +41,12 @@ def read_text(uri: str) -> str:
     return str(client().get_object(Bucket=bucket, Key=key)["Body"].read().decode())
 
 
+def first_bytes(bucket: str, key: str, count: int) -> bytes:
+    """The head of an object."""
+    answer = client().get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}")
+    return bytes(answer["Body"].read())[:count]
+
+
 def put_json(uri: str, document: dict[str, Any]) -> None:
     """Writes a JSON document in one PUT (all or nothing)."""
     bucket, key = split(uri)

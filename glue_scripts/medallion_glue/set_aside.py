@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion_glue.document import Table
-from medallion_glue.objects import Listed, client
+from medallion_glue.objects import Listed, first_bytes
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -137,8 +137,7 @@ def _fault(spark: SparkSession, table: Table, bucket: str, entry: Listed) -> str
     except Py4JJavaError as error:
         if not re.search(r"not a Parquet file|magic number|corrupt|Invalid|footer|Parquet", str(error)):
             raise  # S3's own fault, not the file's
-        head = client().get_object(Bucket=bucket, Key=entry.key, Range="bytes=0-3")["Body"].read()
-        return "truncated" if head[:4] == MAGIC else "not_parquet"
+        return "truncated" if first_bytes(bucket, entry.key, len(MAGIC)) == MAGIC else "not_parquet"
     if is_other(table, columns, is_load(entry.key)):
         return "other_schema"
     return None if rows else "no_rows"

@@ -74,7 +74,7 @@ MUTANTS = (
     mutant(
         "silver's merge does not look at positions",
         (f"{GLUE}/silver.py", "`_held` IS NULL OR struct(`_generation`, `_seq`) > `_held`", "true"),
-        (f"{GLUE}/silver.py", "AND s.`_seq` > t.`_seq`)", "AND true)"),
+        (f"{GLUE}/silver.py", "AND s.`_seq` >= t.`_seq`)", "AND true)"),
     ),
     mutant(
         "gold's merge does not look at positions",

@@ -87,6 +87,7 @@ def job_objects(world: World) -> None:
     try:
         bucket = world.outputs["StagingBucket"]
         objects.read_text(f"s3://{bucket}/a")
+        objects.first_bytes(bucket, "a", 4)
         objects.put_json(f"s3://{bucket}/runs/a.json", {})
         list(objects.listed(bucket, "g0001/"))
         objects.delete(bucket, ["a"])
