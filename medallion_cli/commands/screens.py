@@ -27,7 +27,7 @@ def status_lines(terminal: Terminal, found: Status) -> list[Text]:
     columns += ["quarantined", "last change", "age"] if wide else []
     rows = [_table(layer["layer"], entry, wide) for layer in found.layers for entry in layer["tables"]]
     lines = terminal.table(columns, rows)
-    lines += [Text(), *(_labelled(*pair) for pair in _facts(found))]
+    lines += [Text(), *(_labelled(*pair) for pair in _facts(found, wide))]
     if found.findings:
         lines += [Text(), *finding_lines(found.findings)]
     return [*lines, Text(), _verdict(found)]
@@ -50,8 +50,8 @@ def _table(layer: str, entry: dict[str, Any], wide: bool) -> tuple[object, ...]:
     return (*shown, entry.get("quarantined") or None, last, durations.told(entry["lag_seconds"]))
 
 
-def _facts(found: Status) -> Iterator[tuple[str, Text]]:
-    """Label and text of each line under the table."""
+def _facts(found: Status, wide: bool) -> Iterator[tuple[str, Text]]:
+    """Label and text of each line under the table; engines two a line where it is narrow."""
     parts = [
         f"{name} {durations.told(found.lag[f'{name}_seconds']) or '–'}"
         for name in ("replication", "silver", "merge")
@@ -63,12 +63,13 @@ def _facts(found: Status) -> Iterator[tuple[str, Text]]:
         yield "running", Text(_running_line(one), "bold")
     on = [one["name"] for one in found.schedules if one["enabled"]]
     yield "schedules", Text(f"on: {', '.join(on)}" if on else "off")
-    engines = Text()
-    for engine in found.engines:
-        engines.append("● ", "green" if engine.healthy else "red").append(
-            f"{engine.engine} {engine.state}   "
-        )
-    yield "engines", engines
+    most = len(found.engines) if wide else 2
+    for place in range(0, len(found.engines), max(most, 1)):
+        engines = Text()
+        for engine in found.engines[place : place + most]:
+            mark = "green" if engine.healthy else "red"
+            engines.append("● ", mark).append(f"{engine.engine} {engine.state}   ")
+        yield "" if place else "engines", engines
     if found.quarantine:
         kept = ", ".join(f"{one['table']} {one['rows']:,}" for one in found.quarantine)
         yield "quarantine", Text(f"{kept} rows")
