@@ -154,23 +154,3 @@ def as_reader(shop: Medallion, sql: str) -> str:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return "permission denied" if "permission denied" in done.stderr else done.stderr[-400:]
-
-
-def test_models_and_tables_that_are_added_run_as_they_are(shop: Medallion) -> None:
-    shop.variables.pop("MEDALLION_CONNECTION", None)
-    shop("model", "add", "fact_payment", "--kind", "upsert", "--from", "payment")
-    shop("model", "add", "dim_film", "--kind", "scd2", "--from", "film")
-    shop("model", "add", "agg_staff", "--kind", "refresh", "--from", "fact_payment", "--key", "staff_id")
-    shop("table", "add", "coupon", "--column", "code VARCHAR(20) NOT NULL", "--column", "off DECIMAL(5,2)")
-    shop("up", "--yes")
-    with shop.source("sakila") as connection, connection.cursor() as cursor:
-        cursor.execute("INSERT INTO coupon (code, `off`) VALUES ('SPRING', 2.50)")
-        connection.commit()
-    shop("run")
-    found = shop.verified()
-    assert len(found["models"]) == 19
-    assert shop.query("SELECT SUM(entries) AS n, SUM(amount) AS total FROM gold.agg_staff") == [
-        {"n": str(PAYMENTS), "total": SUM}
-    ]
-    assert shop.query("SELECT COUNT(*) AS n FROM gold.dim_film WHERE is_current") == [{"n": 1000}]
-    assert shop.query("SELECT code FROM gold.coupon") == [{"code": "SPRING"}]
