@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_glue.checksums import CELL, cells
 from medallion_glue.document import Column
-from medallion_glue.newest import newest
+from medallion_glue.newest import VERDICT, newest
 from medallion_glue.positions import TableAt
+from medallion_glue.set_aside import HARMLESS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -111,6 +112,8 @@ class Reasons:
             return found | {"layer": "silver", "reason": "different", "file": arrived.file if arrived else ""}
         if self.table.position is None:
             return found | {"layer": "bronze", "reason": "not_replicated"}
+        if lost := [file for file, bad in self.table.bad.items() if bad.reason not in HARMLESS]:
+            return found | {"layer": "bronze", "reason": "set_aside", "file": lost[0]}
         return found | {"layer": "bronze", "reason": "missing_in_bronze"}
 
     @cached_property
@@ -142,7 +145,7 @@ class Reasons:
             + texts
             + ")) AS file",
         )
-        named = {tuple(row["k"]): row["file"] for row in files_of.distinct().collect()}
+        named = {tuple(row["k"]): row["file"].removeprefix(VERDICT) for row in files_of.distinct().collect()}
         for row, hashes in _hashed(newest(own, table), key, table.columns):
             failed = tuple(row["_failed"] or ())
             yield tuple(row["k"]), Version(hashes, row["_op"] == "D", failed, named.get(tuple(row["k"]), ""))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from medallion_glue.document import Column, Input, Model, Pipeline, Table
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.models import GoldModel, Pin, pin_tables
+from medallion_glue.newest import VERDICT
 from medallion_glue.positions import Bronze, TableAt
+from medallion_glue.relations import AGAIN
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -72,7 +74,9 @@ def _changes(house: Lakehouse, there: TableAt, own: DataFrame) -> Iterator[dict[
     snapshots = _snapshots(house, table.changes, {row["_data_file"] for row in found})
     for row in found:
         snapshot = snapshots.get(row.pop("_data_file"), {})
-        yield {**row, **snapshot, "in_bronze": _is_there(there.bronze, row["_bronze_file"])}
+        file, again = row["_bronze_file"].removeprefix(VERDICT), row["_bronze_file"].startswith(VERDICT)
+        where = {"_bronze_file": file, "_bronze_row": row["_bronze_row"] % AGAIN, "judged_again": again}
+        yield {**row, **where, **snapshot, "in_bronze": _is_there(there.bronze, file)}
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:

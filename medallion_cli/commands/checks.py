@@ -163,7 +163,8 @@ OPS = {"I": "inserted", "U": "updated", "D": "deleted"}
 
 def _add_change(tree: Any, one: dict[str, Any], *, waits: bool) -> None:
     bronze = one["bronze"]
-    what = f"{OPS.get(one['op'], one['op'])} {one['committed_at_source'] or ''} at {one['position']['text']}"
+    again = "judged again: " if one["judged_again"] else ""
+    what = f"{again}{OPS.get(one['op'], one['op'])} {one['committed_at_source'] or ''} at {one['position']['text']}"
     branch = tree.add(_text(what))
     if one["op"] != "D":
         branch.add(_text(_values(one["values"])))

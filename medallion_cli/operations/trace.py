@@ -128,6 +128,7 @@ class Tracer:
             "values": self._shown(row["values"], table.personal),
             "broken_rules": row["_failed"] or [],
             "valid": row["_valid"],
+            "judged_again": row.get("judged_again", False),  # by rules over several rows, in a later run
             "silver": at and {"snapshot": row["snapshot"], "committed_at": at},
             "run_id": at and _run_of(at, runs),
         }
