@@ -134,6 +134,14 @@ def arguments(warehouse: Warehouse, job: str) -> dict[str, str]:
     return dict(started[0]["Arguments"])
 
 
+@pytest.mark.parametrize("data", [{}, {"replay": "2026-01-01T00:00:00+00:00", "since": '{"fact_sales":""}'}])
+def test_a_replay_is_a_run_whose_jobs_are_told_from_where(tmp_path: Path, data: dict[str, str]) -> None:
+    warehouse, found = run(tmp_path, data)
+    assert found["status"] == "SUCCEEDED", found
+    assert arguments(warehouse, "BronzeToSilverJob")["--replay"] == data.get("replay", "none")
+    assert arguments(warehouse, "SilverToGoldJob")["--since"] == data.get("since", "{}")
+
+
 @pytest.mark.parametrize(
     "data", [{}, {"layers": ["silver", "gold"], "tables": "all", "models": "all", "full": "false"}]
 )
