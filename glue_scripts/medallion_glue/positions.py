@@ -173,7 +173,7 @@ class TableAt:
         head = self.house.head(self.table.changes)
         if head is None or head == self.pin.changes:
             return None
-        if self.pin.changes is not None and not self.house.descends(self.table.changes, self.pin.changes):
+        if self.pin.changes is not None and not self.house.only_grew(self.table.changes, self.pin.changes):
             return None
         return self.house.appended(self.table.changes, self.pin.changes, head)
 
