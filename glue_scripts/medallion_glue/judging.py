@@ -23,11 +23,11 @@ def judge(silver: SilverTable) -> Counts:
     rows = relations.verdicts(house, table, base)
     if rows is None:
         return Counts()
+    if relations.rules(table, "fail"):
+        silver.refuse(house.at(table.changes, None).where(f"`_generation` >= '{base}'"))
     rows = rows.persist()
     try:
         if not rows.isEmpty():
-            if relations.rules(table, "fail"):
-                silver.refuse(house.at(table.changes, None).where(f"`_generation` >= '{base}'"))
             rows.writeTo(house.name(table.changes)).append()
     finally:
         rows.unpersist()

@@ -38,7 +38,9 @@ def told(house: Lakehouse, table: Table, base: str, at_risk: bool = True) -> Cou
         return _of_before(noted)
     known = noted.get("head")
     since = known if known and house.only_grew(table.changes, known) else None
-    found = counted(house, table, base, house.appended(table.changes, since, head) if since != head else None)
+    fresh = broken(house.appended(table.changes, since, head)) if since != head else {}
+    stood = since is not None and any(rule["rows"] for rule in noted["expectations"])
+    found = counted(house, table, base, fresh) if fresh or stood else _none(table)
     house.set_properties(table.changes, {NOTED: json.dumps({"state": state, "head": head, **found})})
     return _typed(found)
 
@@ -57,11 +59,20 @@ def _typed(found: Counts) -> Counts:
     }
 
 
-def counted(house: Lakehouse, table: Table, base: str, new: DataFrame | None) -> Counts:
-    """Looks at what is new, and at the newest versions that break a rule."""
-    broke = new.where("size(`_failed`) > 0 AND `_op` <> 'D'") if new is not None else None
-    rows = broke.selectExpr("explode(`_failed`) AS m").groupBy("m").count().collect() if broke else []
-    fresh = {row[0]: row[1] for row in rows}
+def broken(new: DataFrame) -> dict[str, int]:
+    """Of new rows of `<t>_changes`: by rule how many break it."""
+    marks = new.where("size(`_failed`) > 0 AND `_op` <> 'D'").selectExpr("explode(`_failed`) AS m")
+    return {row[0]: row[1] for row in marks.groupBy("m").count().collect()}
+
+
+def _none(table: Table) -> Counts:
+    """Nothing is broken."""
+    rules = [_rule(e.name, (e.kind, e.on_fail), 0, None) for e in table.expectations]
+    return {"in_quarantine": 0, "dropped": 0, "expectations": rules}
+
+
+def counted(house: Lakehouse, table: Table, base: str, fresh: dict[str, int]) -> Counts:
+    """Looks at the newest versions that break a rule; `fresh` are this run's, by rule."""
     held = breaking(house, table, base).persist()
     try:
         samples = _samples(held, table)

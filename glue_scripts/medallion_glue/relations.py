@@ -59,7 +59,7 @@ def verdicts(house: Lakehouse, table: Table, base: str) -> DataFrame | None:
         marks = broken.groupBy(*keys).agg(f.array_sort(f.collect_set("_mark")).alias("_marks"))
         joined = rows.join(marks, keys, "left").selectExpr("*", "coalesce(`_marks`, array()) AS `_now`")
     before = f"array_sort(filter(`_failed`, m -> NOT ({_others(table)})))"
-    return _restated(joined.where(f"NOT (`_now` <=> {before})"), table)
+    return _restated(joined.where(f"NOT (`_now` <=> {before}) OR `_valid` <> ({_met(table)})"), table)
 
 
 def note(house: Lakehouse, table: Table) -> None:
@@ -134,13 +134,18 @@ def _restated(judged: DataFrame, table: Table) -> DataFrame:
     """Rows of `<t>_changes` that say the same at the same position, with another judgement."""
     from medallion_glue.bronze import change_columns
 
-    blocking = ", ".join(f"'{e.name}'" for e in rules(table, "drop", "quarantine", "fail"))
     facts: Mapping[str, str] = {
         "_bronze_file": f"concat('{VERDICT}', replace(`_bronze_file`, '{VERDICT}', ''))",
         "_bronze_row": f"`_bronze_row` + {AGAIN}",
         "_failed": f"concat(filter(`_failed`, m -> {_others(table)}), `_now`)",
-        "_valid": f"NOT arrays_overlap(`_now`, array({blocking}))" if blocking else "true",
+        "_valid": _met(table),
     }
     return judged.selectExpr(
         *[f"{facts.get(name, f'`{name}`')} AS `{name}`" for name, _ in change_columns(table)]
     )
+
+
+def _met(table: Table) -> str:
+    """SQL over `_now`: whether no rule that keeps a row out is among the marks."""
+    blocking = ", ".join(f"'{e.name}'" for e in rules(table, "drop", "quarantine", "fail"))
+    return f"NOT arrays_overlap(`_now`, array({blocking}))" if blocking else "true"

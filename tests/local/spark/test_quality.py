@@ -88,7 +88,7 @@ def test_a_child_waits_in_quarantine_until_its_parent_is_there_and_gold_follows(
     assert (set(case.live("products")), report.in_quarantine, report.rows) == ({(1,), (2,), (3,)}, 0, 3)
     for model in ("dim_product", "fact_sales"):
         assert comparable(case.gold[model]) == comparable(case.evaluated(model))
-    assert {row["brand"] for row in case.gold["dim_product"][(2,)]} == {"two"}
+    assert [row["brand"] for row in case.gold["dim_product"][(2,)] if row["is_current"]] == ["two"]
     before = case.snapshots()
     case.to_silver()
     assert case.snapshots() == before
