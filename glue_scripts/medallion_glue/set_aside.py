@@ -25,6 +25,9 @@ NOTED = "medallion.set_aside"
 SEQ = "dms_change_seq"
 LOOKING = 8  # at once: each waits for S3
 MAGIC = b"PAR1"
+_NO_PARQUET = re.compile(
+    r"not a Parquet file|magic number|corrupted file|can not read class org\.apache\.parquet"
+)
 TOLD = {
     "empty": "it is empty",
     "not_parquet": "it is not a Parquet file",
@@ -135,8 +138,8 @@ def _fault(spark: SparkSession, table: Table, bucket: str, entry: Listed) -> str
     try:
         rows, columns = footer(spark, f"s3://{bucket}/{entry.key}")
     except Py4JJavaError as error:
-        if not re.search(r"not a Parquet file|magic number|corrupt|Invalid|footer|Parquet", str(error)):
-            raise  # S3's own fault, not the file's
+        if not _NO_PARQUET.search(str(error.java_exception.getMessage())):
+            raise  # S3's fault, not the file's
         return "truncated" if first_bytes(bucket, entry.key, len(MAGIC)) == MAGIC else "not_parquet"
     if is_other(table, columns, is_load(entry.key)):
         return "other_schema"
