@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or one without a project.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A new folder, or one without a project; default this one.")
+    ] = Path("."),
     from_mysql: Url = None,
     empty: Annotated[
         bool, typer.Option("--empty", help="One table, in place of the retail example.")
@@ -98,7 +100,8 @@ def _tell(call: Invocation, made: Draft, folder: Path, files: list[str]) -> None
         raise CheckFailed(
             f"{len(findings)} findings", hint=f"mend them, then: medallion --project {folder} validate"
         )
-    call.terminal.say(f"{made.name} is made. Next: medallion --project {folder} up --yes", None)
+    where = "" if folder == Path(".") else f" --project {folder}"
+    call.terminal.say(f"{made.name} is made. Next: medallion{where} up --yes", None)
 
 
 def fill(call: Invocation, url: str | None = None) -> bool:
