@@ -1,0 +1,152 @@
+"""What failures are called, what a log's cause is, how a run moves on, and screens that keep to their width."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.text import Text
+
+from medallion_cli.aws.logs import Line
+from medallion_cli.commands.screens import finding_lines, gantt, status_lines
+from medallion_cli.console import Terminal
+from medallion_cli.events import Finished, Progressed
+from medallion_cli.operations import logs, progress
+from medallion_cli.operations.doctor.catalogue import finding
+from medallion_cli.operations.doctor.causes import code_of_error
+from medallion_cli.operations.runs import Stage
+from medallion_cli.operations.status import Engine, Status
+
+ERRORS = {
+    "the environment shop-local is paused since 2026-01-01": "MED-ENV-008",
+    "[Errno 28] No space left on device": "MED-ENV-004",
+    "An error occurred (ExpiredToken) when calling GetCallerIdentity": "MED-ENV-001",
+    "the source database shop-source is stopped": "MED-SRC-001",
+    "replication is stopped: nothing brings changes": "MED-DMS-030",
+    "run-20260101T000000Z-abcd failed: orders: schema drift at the source: a added (int)": "MED-SIL-010",
+    "run-20260101T000000Z-abcd failed: canceling statement due to lock timeout": "MED-GLD-004",
+    "run-20260101T000000Z-abcd aborted": "MED-RUN-002",
+    "run-20260101T000000Z-abcd failed: boom": "MED-RUN-001",
+    "MED-VER-001 names itself": None,
+    "no model 'x'": None,
+}
+OUTPUT = ("orders: appended, read 1000, live 990", "noise", "brands: appended, read 0, live 12")
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_an_error_has_the_code_of_its_cause(text: str) -> None:
+    assert code_of_error(text) == ERRORS[text]
+
+
+def test_the_innermost_exception_is_told_first_and_once() -> None:
+    texts = [
+        "26/01/01 ERROR Executor: in stage 1\norg.apache.spark.SparkException: Job aborted\n\tat a.b(C.java:1)",
+        "Caused by: java.io.IOException: No space left on device\n\tat d.e(F.java:2)",
+        "Caused by: java.io.IOException: No space left on device",
+    ]
+    assert logs.exceptions(iter(texts)) == [
+        "java.io.IOException: No space left on device",
+        "org.apache.spark.SparkException: Job aborted",
+    ]
+
+
+def test_the_failed_state_is_the_one_before_the_catch() -> None:
+    entered = [(1, "Prepare"), (2, "Bronze to silver"), (3, logs.CAUGHT), (4, "Write summary")]
+    assert logs.failed_state(entered) == "Bronze to silver"
+    assert logs.failed_state(entered[:2]) == "Bronze to silver"
+    assert logs.failed_state([]) == ""
+
+
+def test_a_run_tells_tables_that_are_through_with_rate_and_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([100.0, 100.0, 100.0, 110.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(progress, "job_runs", lambda *_: [_job()])
+    now = datetime.now(UTC)
+    monkeypatch.setattr(
+        progress, "lines", lambda *_: iter([Line(now, "g", "jr_1", text, str(n)) for n, text in enumerate(OUTPUT)])
+    )  # fmt: skip
+    outputs, settings = {"BronzeToSilverJob": "silver"}, type("S", (), {"prefix": "shop"})()
+    arrived = [
+        {"table": "orders", "read": 1000},
+        {"table": "brands", "read": 0},
+        {"table": "items", "read": 3000},
+    ]
+    target: Any = None
+    told = list(progress.Progress(target, outputs, settings, "run-1", arrived).look("Bronze to silver"))
+    assert [(e.step, e.detail) for e in told if isinstance(e, Finished)] == [
+        ("orders", "1,000 rows"),
+        ("brands", "0 rows"),
+    ]
+    last = told[-1]
+    assert isinstance(last, Progressed)
+    assert (last.done, last.total) == (1000, 4000)
+    assert last.left == pytest.approx(30.0)
+
+
+def _job() -> Any:
+    return type("J", (), {"run_id": "run-1", "id": "jr_1"})()
+
+
+def screen(width: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The status of an unhealthy environment on a terminal."""
+    terminal = Terminal()
+    terminal.out.width = width
+    monkeypatch.setattr(type(terminal.out), "is_terminal", True)
+    return [line.plain for line in status_lines(terminal, _status())]
+
+
+def _status() -> Status:
+    table = {
+        "table": "agg_sales_product_monthly", "rows": 12_345_678, "last_change": "2026-01-01T00:00:00+00:00",
+        "lag_seconds": 90, "state": "ok", "behind_seconds": 4000, "freshness": "late",
+    }  # fmt: skip
+    engines = [
+        Engine(name, "available", True)
+        for name in ("source database", "replication instance", "replication", "warehouse")
+    ]
+    return Status(
+        env="local", healthy=False, layers=[{"layer": "gold", "tables": [table]}],
+        last_run={"run_id": "run-20260101T000000Z-abcd", "status": "FAILED", "seconds": 9.5, "cause": "boom"},
+        replication={"status": "stopped", "generation": "g0001"},
+        lag={"replication_seconds": 1.0, "silver_seconds": 2.0, "merge_seconds": None}, engines=engines,
+        running=[], schedules=[], quarantine=[], findings=[finding("MED-DMS-030", "replication is stopped")],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_status_keeps_to_the_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = screen(width, monkeypatch)
+    assert max(len(line.rstrip()) for line in lines if not line.startswith(("✗", "  try"))) <= width
+    text = "\n".join(lines)
+    for part in (
+        "late",
+        "replication 1 s → silver 2 s → merge –",
+        "MED-DMS-030",
+        "not healthy",
+        "12,345,678",
+    ):
+        assert part in text
+    assert ("last change" in text) == (width == 160)
+
+
+def test_a_finding_is_what_is_wrong_and_what_to_type() -> None:
+    first, second = (line.plain for line in finding_lines([finding("MED-DMS-030", "replication is stopped")]))
+    assert first.startswith("✗ MED-DMS-030 replication is stopped")
+    assert second == "  try medallion replicate start"
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_a_timeline_is_a_bar_a_stage_within_the_width(width: int) -> None:
+    stages = [
+        Stage("look around", 0, 1),
+        Stage("bronze to silver", 1, 31),
+        Stage("merge", 31, 32, failed=True),
+    ]
+    bars: list[Text] = list(gantt(stages, width))
+    assert [bar.plain.split("━")[0].split("  ")[0].strip() for bar in bars] == [s.name for s in stages]
+    assert max(len(bar.plain) for bar in bars) <= width
+    begins = [bar.plain.index("━") for bar in bars]
+    assert begins == sorted(begins)
+    lengths = [bar.plain.count("━") for bar in bars]
+    assert lengths[1] > 5 * max(lengths[0], lengths[2]) or width == 40
