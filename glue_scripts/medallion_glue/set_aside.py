@@ -121,8 +121,11 @@ def looked_at(
     """Those of the files that can't be taken, by key; only their ends are read."""
     if not entries:
         return {}
-    with ThreadPoolExecutor(min(LOOKING, len(entries))) as pool:
-        reasons = list(pool.map(lambda entry: _fault(spark, table, bucket, entry), entries))
+    if len(entries) <= LOOKING:  # a thread of its own costs the JVM one, too
+        reasons = [_fault(spark, table, bucket, entry) for entry in entries]
+    else:
+        with ThreadPoolExecutor(LOOKING) as pool:
+            reasons = list(pool.map(lambda entry: _fault(spark, table, bucket, entry), entries))
     return {entry.key: _bad(entry, reason) for entry, reason in zip(entries, reasons, strict=True) if reason}
 
 
