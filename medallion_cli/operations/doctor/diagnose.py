@@ -21,6 +21,9 @@ CREDENTIALS = "credentials and clock"
 # What `status` asks as well: nothing that wakes the warehouse, or asks the source unless a DDL statement was counted.
 QUICK: dict[str, Check] = {
     "pause": environment.pause,
+    "stacks": environment.stacks,
+    "lock": environment.held,
+    "drift": environment.drifted,
     "source database": source.database,
     "replication": replication.task,
     "replicated tables": replication.tables,
@@ -37,14 +40,11 @@ QUICK: dict[str, Check] = {
 CHECKS: dict[str, Check] = {
     CREDENTIALS: environment.credentials,
     "versions": environment.versions,
-    "stacks": environment.stacks,
-    "lock": environment.held,
     "quotas": environment.quotas,
     "source": source.answers,
     "binary log": source.binlog,
     "schema": schema.asked,
     **QUICK,
-    "drift": environment.drifted,
     "statements": warehouse.statements,
 }
 
