@@ -49,7 +49,8 @@ def read_changes(spark: SparkSession, bucket: str, keys: list[str], table: Table
 
 
 def raw_frames(spark: SparkSession, bucket: str, keys: list[str]) -> list[DataFrame]:
-    """Bronze files as they are: in one frame, or one a file where a column's type changed between them."""
+    """Bronze files as they are: in one frame, or one a schema where a column's type changed between them."""
+    from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     uris = [f"s3://{bucket}/{key}" for key in keys]
@@ -57,10 +58,13 @@ def raw_frames(spark: SparkSession, bucket: str, keys: list[str]) -> list[DataFr
         return []
     try:
         return [spark.read.option("mergeSchema", "true").parquet(*uris)]
-    except PySparkException as error:
-        if error.getErrorClass() != "CANNOT_MERGE_SCHEMAS" and "merging schema" not in str(error):
+    except (PySparkException, Py4JJavaError) as error:  # of the driver, of a task
+        if "merging schema" not in str(error):
             raise
-    return [spark.read.parquet(uri) for uri in uris]
+    alike: dict[str, list[str]] = {}
+    for uri in uris:
+        alike.setdefault(spark.read.parquet(uri).schema.json(), []).append(uri)
+    return [spark.read.parquet(*same) for same in alike.values()]
 
 
 def changes_of(frames: list[DataFrame], bucket: str, table: Table) -> DataFrame:

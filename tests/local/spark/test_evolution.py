@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from warehouse_case import Case, moment, seq
+from warehouse_case import ARROW, DDL, Case, moment, seq
 
 pytestmark = pytest.mark.engine
 
@@ -106,6 +106,7 @@ def test_a_model_sees_a_followed_column_only_once_the_specification_has_it(case:
     assert all("weight" not in row for row in current)
 
 
+@pytest.mark.recovery
 def test_ignore_leaves_a_new_column_in_bronze(case: Case) -> None:
     loaded(case, "ignore")
     write(case, ADDED, [product(2, weight=0.5, name="new")], 5)
@@ -146,14 +147,29 @@ def test_types_widen_in_place(case: Case) -> None:
     assert (take(case).state, live(case, "name")[1]) == ("ok", ("an old file",))
 
 
+def test_many_files_of_both_types_are_taken_together(case: Case) -> None:
+    loaded(case)
+    wide = OLD | {"price": pa.decimal128(14, 2)}
+    for number in range(3, 7):
+        write(case, OLD, [product(1, name=f"narrow {number}")], number)
+    for number in range(7, 11):
+        write(case, wide, [product(2, price=Decimal(f"123456789{number:03d}.34"))], number)
+    report = take(case)
+    assert (report.state, told(report)) == ("ok", [("price", "widened", "decimal(14,2)", 0, True)])
+    assert live(case, "name", "price") == {
+        1: ("narrow 6", Decimal("1.50")),
+        2: ("p2", Decimal("123456789010.34")),
+    }
+
+
 @pytest.mark.parametrize(
     ("arrow", "fits", "does_not"),
     [
-        (pa.string(), "2.50", "two"),
+        pytest.param(pa.string(), "2.50", "two", marks=pytest.mark.recovery),
         (pa.string(), "2.5", "2.505"),
         (pa.decimal128(12, 4), Decimal("2.5000"), Decimal("2.5001")),
-        (pa.float64(), 2.5, 2.501),
-        (pa.int64(), 2, 10**9),
+        pytest.param(pa.float64(), 2.5, 2.501, marks=pytest.mark.recovery),
+        pytest.param(pa.int64(), 2, 10**9, marks=pytest.mark.recovery),
     ],
 )
 def test_a_value_that_does_not_fit_sets_its_row_aside(
@@ -167,6 +183,7 @@ def test_a_value_that_does_not_fit_sets_its_row_aside(
     assert live(case, "price") == {1: (Decimal("2.50") if fits != 2 else Decimal("2.00"),)}
 
 
+@pytest.mark.recovery
 def test_a_number_never_becomes_a_moment(case: Case) -> None:
     case.load("sales", [{"sale_id": 1, "line": 1, "sold_at": None}])
     case.to_silver("sales")
@@ -177,6 +194,7 @@ def test_a_number_never_becomes_a_moment(case: Case) -> None:
     assert (report.quarantined, report.rows) == (1, 0)
 
 
+@pytest.mark.recovery
 def test_another_type_in_the_specification_converts_what_silver_holds(case: Case) -> None:
     loaded(case)
     case.mysql[("products", "price")] = "varchar(20)"
@@ -187,6 +205,7 @@ def test_another_type_in_the_specification_converts_what_silver_holds(case: Case
     assert take(case).rows == 2
 
 
+@pytest.mark.recovery
 def test_a_key_that_does_not_fit_fails_the_table(case: Case) -> None:
     loaded(case, "ignore")
     write(case, OLD | {"product_id": pa.int64()}, [product(2**40)], 5)
@@ -204,3 +223,20 @@ def test_a_number_too_wide_for_gold_fails_its_model_instead_of_being_wrapped(cas
     case.to_silver()
     with pytest.raises(Exception, match="product_id holds a number that does not fit int"):
         case.to_gold(models="dim_product")
+
+
+def test_a_column_that_the_specification_has_first_is_null_until_it_comes(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.load("brands", [{"brand_id": 7, "name": "b"}])
+    case.to_silver("brands")
+    monkeypatch.setitem(DDL["brands"][1], "country", "varchar(2)")
+    monkeypatch.setitem(ARROW, "country", pa.string())
+    case.schema_drift["brands"] = "fail"
+    case.to_silver("brands")
+    case.to_gold(models="brands", full=True)
+    assert case.gold["brands"][(7,)] == [{"brand_id": 7, "name": "b", "country": None}]
+    case.changes("brands", [("U", 5, {"brand_id": 7, "name": "b", "country": "de"})])
+    assert case.to_silver("brands")["brands"].state == "ok"
+    case.to_gold(models="brands")
+    assert case.gold["brands"][(7,)][0]["country"] == "de"
