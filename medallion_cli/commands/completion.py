@@ -108,6 +108,9 @@ OWN: dict[tuple[str, str], Names] = {
     ("peek", "layer"): _fixed("source", "bronze", "silver", "staging", "gold"),
     ("peek", "table"): things,
     ("lineage", "name"): things,
+    ("local simulate", "kind"): _fixed(
+        "ties", "late", "duplicate", "key-only-delete", "null-op", "suspend", "fail"
+    ),
     ("schema", "name"): schemas,
     ("table update", "name"): tables,
     ("model add", "source"): things,

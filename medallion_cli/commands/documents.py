@@ -100,6 +100,7 @@ DOCUMENTS: dict[str, Schema | str] = {
     "quarantine replay": RUN,
     "replicate status": "medallion_cli.operations.replicate:ReplicationStatus",
     "local status": "[medallion_cli.local.lifecycle:ProcessStatus]",
+    "local simulate": "[medallion_cli.local.replication.simulation:Simulation]",
 }  # fmt: skip
 
 

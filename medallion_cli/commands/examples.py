@@ -61,6 +61,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "local start": ("medallion local start",),
     "local stop": ("medallion local stop",),
     "local status": ("medallion local status",),
+    "local simulate": (
+        "medallion local simulate", "medallion local simulate late --table orders", "medallion local simulate --clear",
+    ),
     "local reset": ("medallion local reset --yes",),
 }  # fmt: skip
 

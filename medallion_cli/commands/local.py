@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from medallion_cli.local.lifecycle import Endpoint
+    from medallion_cli.local.replication.simulation import Simulation
     from medallion_cli.operations.doctor.rules import Finding
 
 app = typer.Typer(no_args_is_help=True, help="The embedded AWS on this machine: start, stop, status, reset.")
@@ -91,6 +92,73 @@ def status(context: typer.Context) -> None:
             ("process", "pid", "port", "running"),
             [(p.name, p.pid and str(p.pid), p.port and str(p.port), p.running) for p in found],
         )
+    for one in _simulated(call):
+        call.terminal.say(f"simulated: {one.kind} of {one.table}, {one.left} left", None)
+
+
+@app.command("simulate")
+def simulate(
+    context: typer.Context,
+    kind: Annotated[str | None, typer.Argument(help="The fault; without it, what is simulated now.")] = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", "-t", help="Only this table; without it, all that replication reads."),
+    ] = None,
+    times: Annotated[int, typer.Option("--times", min=1, help="Batches that it shows in.")] = 1,
+    message: Annotated[str, typer.Option("--message", help="Of `fail`: what DMS gives as the reason.")] = "",
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Forget everything that is still to be simulated.")
+    ] = False,
+) -> None:
+    """Have replication act out a fault of DMS: ties, late, duplicate, key-only-delete, null-op, suspend, fail."""
+    call = _embedded(invocation(context))
+    _lifecycle()
+    from medallion_cli.local.replication import simulation
+
+    folder = _tasks(call)
+    if clear:
+        gone = simulation.clear_simulations(folder)
+        call.terminal.say(f"{len(gone)} forgotten; a suspended table stays so until it is loaded again", None)
+    if kind is not None:
+        _check(call, kind, table, message)
+        named = (f"{each.schema}.{each.name}" for each in call.pipeline.tables if each.name == table)
+        name = next(named, simulation.ANY_TABLE)
+        simulation.add_simulation(folder, kind, name, times, message)
+        call.terminal.say(f"{kind}: {simulation.KINDS[kind]}", None)
+    found = _simulated(call)
+    if call.terminal.wants_json:
+        call.terminal.document(found)
+    else:
+        rows = [(str(s.number), s.kind, s.table, s.left, simulation.KINDS[s.kind]) for s in found]
+        call.terminal.rows(None, ("number", "kind", "table", "left", "what it does"), rows)
+
+
+def _check(call: Invocation, kind: str, table: str | None, message: str) -> None:
+    """UsageError for a fault that there is not, or one of a table that there is not."""
+    from medallion_cli.local.replication.simulation import KINDS
+
+    if kind not in KINDS:
+        raise UsageError(f"no fault {kind!r}: {', '.join(KINDS)}", hint="medallion local simulate --help")
+    if kind == "fail" and table:
+        raise UsageError("a task fails with all of its tables", hint="medallion local simulate fail")
+    if kind != "fail" and message:
+        raise UsageError(f"{kind} has no message", hint=f"medallion local simulate {kind}")
+    if kind == "suspend" and not table:
+        raise UsageError("which table is suspended?", hint="medallion local simulate suspend --table TABLE")
+    known = [each.name for each in call.pipeline.tables]
+    if table and table not in known:
+        raise UsageError(f"no table {table}: {', '.join(known)}", hint="medallion replicate status")
+
+
+def _simulated(call: Invocation) -> list[Simulation]:
+    from medallion_cli.local.replication.simulation import read_simulations
+
+    return read_simulations(_tasks(call))
+
+
+def _tasks(call: Invocation) -> Path:
+    """The folder of the DMS service's tasks."""
+    return _state(call) / "engines" / "dms"
 
 
 @app.command("reset")

@@ -36,7 +36,8 @@ class TableState:
 class Checkpoint:
     """The task's durable state.
 
-    `pending` are (staged name, key) of files that may still have to be put in place.
+    `pending` are (staged name, key) of files that may still have to be put in place, `held` of those that a simulation
+    holds back.
     """
 
     position: Position | None = None  # always after a commit
@@ -44,6 +45,7 @@ class Checkpoint:
     stamp: int = 0  # the last file name's time, milliseconds
     tables: dict[str, TableState] = field(default_factory=dict)
     pending: list[tuple[str, str]] = field(default_factory=list)
+    held: list[tuple[str, str]] = field(default_factory=list)
 
 
 def read_checkpoint(home: Path) -> Checkpoint:
@@ -57,7 +59,8 @@ def read_checkpoint(home: Path) -> Checkpoint:
         for name, table in found["tables"].items()
     }
     pending = [(staged, key) for staged, key in found["pending"]]
-    return Checkpoint(_position(found["position"]), found["committed"], found["stamp"], tables, pending)
+    held = [(staged, key) for staged, key in found.get("held", [])]
+    return Checkpoint(_position(found["position"]), found["committed"], found["stamp"], tables, pending, held)
 
 
 def write_checkpoint(home: Path, checkpoint: Checkpoint) -> None:

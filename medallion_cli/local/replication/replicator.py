@@ -9,8 +9,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from medallion_cli.local.replication import binlog, checkpoint, layout, snapshot
-from medallion_cli.local.replication.checkpoint import LOADED, LOADING, MISSING, WAITING, TableState
+from medallion_cli.local.replication.checkpoint import BROKEN, LOADED, LOADING, MISSING, WAITING, TableState
 from medallion_cli.local.replication.faults import ReplicationFault, SourceLost
+from medallion_cli.local.replication.simulator import Simulator
 from medallion_cli.local.replication.source import Position, current_position, shape_of, tables_of
 from medallion_cli.local.replication.writer import Batch
 
@@ -38,6 +39,7 @@ class Replicator:
         self._log = log
         self._staging = task.home / "staging"
         self._shown = 0.0
+        self._simulator = Simulator(task.home.parent, self._staging)
 
     def run(self) -> str:
         """Works until the end: `stopped` or `loaded` (a task without CDC).
@@ -68,8 +70,10 @@ class Replicator:
         """Finishes the publishing that a crash cut short, and forgets what was staged after it."""
         self._staging.mkdir(parents=True, exist_ok=True)
         checkpoint.publish(self.task.home, self.task.target, self.state)
+        held = {name for name, _ in self.state.held}
         for leftover in self._staging.iterdir():
-            leftover.unlink()
+            if leftover.name not in held:
+                leftover.unlink()
 
     # The full load
 
@@ -104,7 +108,8 @@ class Replicator:
                 known = tables.setdefault(f"{schema}.{table}", TableState())
                 known.state = WAITING if known.state == MISSING else known.state
         self._show()
-        waiting = {name for name, table in tables.items() if table.state != LOADED and table.state != MISSING}
+        settled = (LOADED, MISSING, BROKEN)  # a suspended table waits for a reload
+        waiting = {name for name, table in tables.items() if table.state not in settled}
         return [name for name in found if ".".join(name) in waiting]
 
     def _load_table(self, connection: Any, schema: str, table: str, at: Position) -> None:
@@ -154,12 +159,13 @@ class Replicator:
                 match item:
                     case binlog.Rows():
                         inside = True
-                        if self._is_new(item):
+                        if self._is_new(item) and not self._is_suspended(item.table.shape.name):
                             since = since if batch.rows else time.monotonic()
-                            batch.add(item)
+                            batch.add(self._simulator.rows(item))
                         continue
                     case binlog.Committed():
                         at, micros, inside = item.at, item.micros, False
+                        self._simulator.fail()
                     case binlog.Defined():
                         at, micros, inside = item.at, item.micros, False
                         batch = self._defined(item, batch)
@@ -179,6 +185,15 @@ class Replicator:
         known = self.state.tables.get(rows.table.shape.name)
         return known is None or known.snapshot is None or rows.at > known.snapshot
 
+    def _is_suspended(self, name: str) -> bool:
+        """Whether a table's changes are lost, as DMS loses those of a table in error until it is loaded again."""
+        known = self.state.tables.get(name)
+        if self._simulator.suspends(name) and (known is None or known.state != BROKEN):
+            known = self.state.tables.setdefault(name, TableState())
+            known.state = BROKEN
+            self._log(f"{name} is suspended (simulated): its changes are not replicated until it is reloaded")
+        return known is not None and known.state == BROKEN
+
     def _start_position(self) -> Position:
         if self.task.start_position:
             name, _, offset = self.task.start_position.rpartition(":")
@@ -191,6 +206,7 @@ class Replicator:
         if self.state.position == at and not batch.rows:
             return
         files, stamp = batch.close(micros // 1000, self.state.stamp) if batch.rows else ([], self.state.stamp)
+        files, self.state.held, stamp = self._simulator.files(files, self.state.held, stamp)
         self.state.position, self.state.committed, self.state.stamp = at, micros, stamp
         for name, counts in batch.counts.items():
             table = self.state.tables.setdefault(name, TableState(state=LOADED))
@@ -202,6 +218,7 @@ class Replicator:
             table.deletes += counts.deletes
             table.updated = counts.last
         self._commit(files)
+        self._simulator.done()
         if files:
             self._log(f"{batch.rows} changes of {len(files)} tables up to {at.file}:{at.offset}")
 

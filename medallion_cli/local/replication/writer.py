@@ -63,7 +63,7 @@ class Batch:
         counts = self.counts.setdefault(shape.name, Counts())
         counts.last = rows.micros
         match rows.op:
-            case "I":
+            case "I" | "":  # "": an insert that a simulation writes with a null Op
                 counts.inserts += len(rows.images)
             case "U":
                 counts.updates += len(rows.images)
@@ -140,7 +140,7 @@ class _File:
 
         events, columns = self._events, self._shape.columns
         values = list(zip(*(image for event in events for image in event.images), strict=True))
-        out = [_each(event.op for event in events for _ in event.images)]
+        out = [_each(event.op or None for event in events for _ in event.images)]
         out += [array_of(column.kind, value) for column, value in zip(columns, values, strict=True)]
         out += self._before_arrays()
         if self._task.timestamp_column:
