@@ -11,14 +11,17 @@ from medallion_glue.silver import GENERATION, Counts, SilverTable, TableReport
 def judged(silver: SilverTable, report: TableReport) -> TableReport:
     """The table's report once it has been judged; ExpectationBroken by a rule that fails the run."""
     house, table = silver.house, silver.table
-    if not house.exists(table.name) or not house.exists(table.changes):
-        return report
-    return _counted(silver, report, Counts() if report.state == "failed" else judge(silver))
+    failed = report.state == "failed"
+    if report.rows is None and not (failed and house.exists(table.name) and house.exists(table.changes)):
+        return report  # its full load is still to come
+    return _counted(silver, report, Counts() if failed else judge(silver))
 
 
 def judge(silver: SilverTable) -> Counts:
     """Appends the judgements that differ from those before, and what that changes in `<t>`."""
     house, table = silver.house, silver.table
+    if not relations.rules(table) and relations.JUDGED not in house.properties(table.changes)[1]:
+        return Counts()
     base = house.property(table.name, GENERATION) or ""
     rows = relations.verdicts(house, table, base)
     if rows is None:
@@ -38,14 +41,14 @@ def judge(silver: SilverTable) -> Counts:
 
 def _counted(silver: SilverTable, report: TableReport, counts: Counts) -> TableReport:
     house, table = silver.house, silver.table
-    base = house.property(table.name, GENERATION) or ""
+    head, properties = house.properties(table.changes)
     report = replace(
         report,
         inserted=report.inserted + counts.inserted,
         updated=report.updated + counts.updated,
         deleted=report.deleted + counts.deleted,
         quarantined=report.quarantined + counts.quarantined,
-        set_aside=tuple(set_aside.of(house, table).values()),
-        **quality.told(house, table, base, bool(report.drift)),
+        set_aside=tuple(set_aside.noted(properties).values()),
+        **quality.told(house, table, head, properties, bool(report.drift)),
     )
     return silver.described(report) if counts != Counts() else report

@@ -126,6 +126,12 @@ class Lakehouse:
             snapshot = handle.snapshot(snapshot.parentId())
         return True
 
+    def properties(self, table: str) -> tuple[int | None, dict[str, str]]:
+        """The current snapshot's id (None: never written) and all properties, in one look at the catalog."""
+        handle = self.handle(table)
+        snapshot, found = handle.currentSnapshot(), handle.properties()
+        return int(snapshot.snapshotId()) if snapshot is not None else None, dict(found)
+
     def property(self, table: str, key: str) -> str | None:
         """A table property."""
         value = self.handle(table).properties().get(key)

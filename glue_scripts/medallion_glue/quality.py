@@ -7,6 +7,7 @@ A key is counted by its newest version in `<t>_changes`, so each key that the so
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medallion_glue.document import Table
@@ -24,13 +25,14 @@ MASK = "***"
 Counts = dict[str, Any]
 
 
-def told(house: Lakehouse, table: Table, base: str, at_risk: bool = True) -> Counts:
-    """in_quarantine, dropped and expectations of the table's entry in the step file.
+def told(
+    house: Lakehouse, table: Table, head: int | None, properties: Mapping[str, str], at_risk: bool = True
+) -> Counts:
+    """in_quarantine, dropped and expectations of the table's entry in the step file; `<t>_changes` is at `head`.
 
     `at_risk`: values may not have fitted their columns; without that and without a rule nothing is looked at.
     """
-    head = house.head(table.changes)
-    noted = json.loads(house.property(table.changes, NOTED) or "{}")
+    noted = json.loads(properties.get(NOTED) or "{}")
     if head is None or not (table.expectations or at_risk or noted.get("expectations")):
         return {}
     state = f"{head} {json.dumps([[e.name, e.expression, e.on_fail] for e in table.expectations])}"
@@ -40,9 +42,15 @@ def told(house: Lakehouse, table: Table, base: str, at_risk: bool = True) -> Cou
     since = known if known and house.only_grew(table.changes, known) else None
     fresh = broken(house.appended(table.changes, since, head)) if since != head else {}
     stood = since is not None and any(rule["rows"] for rule in noted["expectations"])
-    found = counted(house, table, base, fresh) if fresh or stood else _none(table)
+    found = counted(house, table, _base(house, table), fresh) if fresh or stood else _none(table)
     house.set_properties(table.changes, {NOTED: json.dumps({"state": state, "head": head, **found})})
     return _typed(found)
+
+
+def _base(house: Lakehouse, table: Table) -> str:
+    from medallion_glue.silver import GENERATION
+
+    return house.property(table.name, GENERATION) or ""
 
 
 def _of_before(noted: Counts) -> Counts:

@@ -72,9 +72,7 @@ def note(house: Lakehouse, table: Table) -> None:
 def _state(house: Lakehouse, table: Table) -> str | None:
     """What a judgement depends on, as JSON; None for a table without such rules, or with nothing in it."""
     own = rules(table)
-    if not house.exists(table.changes) or not house.exists(table.name) or house.head(table.name) is None:
-        return None
-    if not own and house.property(table.changes, JUDGED) is None:
+    if house.head(table.name) is None:
         return None
     said = [[r.name, r.kind, r.on_fail, list(r.columns), r.of, list(r.others)] for r in own]
     heads = {of: house.head(of) for of in sorted({r.of for r in own if r.of}) if house.exists(of)}

@@ -59,8 +59,12 @@ class BadFile:
 
 def of(house: Lakehouse, table: Table) -> dict[str, BadFile]:
     """What is set aside of a table, by bronze key."""
-    noted = house.property(table.changes, NOTED) if house.exists(table.changes) else None
-    return {entry["file"]: BadFile(**entry) for entry in json.loads(noted or "[]")}
+    return noted(house.properties(table.changes)[1]) if house.exists(table.changes) else {}
+
+
+def noted(properties: Mapping[str, str]) -> dict[str, BadFile]:
+    """The same of the properties of `<t>_changes`."""
+    return {entry["file"]: BadFile(**entry) for entry in json.loads(properties.get(NOTED) or "[]")}
 
 
 def note(house: Lakehouse, table: Table, bad: Mapping[str, BadFile], before: Mapping[str, BadFile]) -> None:
@@ -84,7 +88,7 @@ def sound(
     """
     if not there:
         return []
-    before = of(house, table)
+    before = noted(house.properties(table.changes)[1])
     folder = there[0].key.split("/")[0] + "/"
     stays = {key: bad for key, bad in before.items() if not key.startswith(folder)}
     known = {e.key: before[e.key] for e in new if e.key in before and before[e.key].is_of(e)}
