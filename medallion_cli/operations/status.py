@@ -70,7 +70,7 @@ def status(look: Look) -> Status:
         env=look.settings.env,
         healthy=not any(one.severity == "error" for one in findings),
         layers=[
-            {"layer": "bronze", "tables": [_bronze(look, t) for t in look.replication.tables]},
+            {"layer": "bronze", "tables": [_bronze(look, t) for t in _in_order(look)]},
             {"layer": "silver", "tables": [_silver(look, t.name, t.freshness) for t in look.pipeline.tables]},
             {"layer": "gold", "tables": [*_gold(look)]},
         ],
@@ -83,6 +83,12 @@ def status(look: Look) -> Status:
         quarantine=[*_quarantine(look)],
         findings=findings,
     )
+
+
+def _in_order(look: Look) -> list[TableStatistics]:
+    """Replicated tables as the specification has them, as silver is shown; those that it does not name last."""
+    places = {table.name: place for place, table in enumerate(look.pipeline.tables)}
+    return sorted(look.replication.tables, key=lambda table: places.get(table.table, len(places)))
 
 
 def _bronze(look: Look, table: TableStatistics) -> Document:
