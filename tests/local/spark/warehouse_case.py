@@ -413,6 +413,7 @@ class FolderClient:
         """One page."""
         root = self.root / Bucket
         found = sorted(str(p.relative_to(root)) for p in (root / Prefix).rglob("*") if p.is_file())
+        found += [Prefix] if (root / Prefix).is_file() else []
         yield {"Contents": [self._entry(root, key) for key in found]}
 
     def _entry(self, root: Path, key: str) -> dict[str, Any]:
