@@ -18,9 +18,9 @@ def retail(home: Path) -> Medallion:
     """Seeded, run, changed, run."""
     tool = Medallion(home)
     tool("up", "--yes")
-    tool("seed", "--rows", "4000", "--seed", "1")
+    tool("seed", "--rows", "2000", "--seed", "1")
     tool("run")
-    tool("seed", "--changes", "300", "--seed", "2")
+    tool("seed", "--changes", "200", "--seed", "2")
     tool("run")
     return tool
 
@@ -40,7 +40,9 @@ def test_everything_again_changes_nothing_and_is_told_first(retail: Medallion) -
     reads = {read["table"]: read["files"] for read in plan["reads"]}
     assert reads["orders"] >= 2
     assert set(plan["gold"].values()) == {"in full"}
-    assert "add --yes" in retail.refused("replay", "--from", "all", code=2)
+    shown, refused = retail.ended("replay", "--from", "all", code=2)
+    assert "reads of bronze" in shown
+    assert "add --yes" in refused
     done = retail.json("replay", "--from", "all", "--yes")
     assert done["status"] == "SUCCEEDED"
     assert gold(retail) == before
