@@ -25,6 +25,9 @@ What `medallion status`, `medallion doctor` and the look before an `up` can name
 anything else, evidence (where, and what was seen), and the command that mends it. `medallion doctor explain CODE` prints an
 entry. `medallion doctor --fix` does by itself what is marked *safe*: it loses nothing and costs nothing.
 
+`status` asks neither the source database nor the warehouse, nor who you are, nor your quotas: a wrong binlog setting, a
+refused password or a wrong clock is found by `doctor`, and by the command that meets it, which names the code.
+
 This page is made of the catalogue in the code; codes of `medallion validate` (`MED-NET-…`, `MED-SQL-…` and so on) say
 themselves what is wrong in which line.
 """
