@@ -72,10 +72,23 @@ def test_rules_over_one_row_keep_out_what_breaks_them_and_count_every_row(case: 
     assert told(report)["sane"] == (0, 0)
 
 
-def test_a_child_waits_in_quarantine_until_its_parent_is_there_and_gold_follows(case: Case) -> None:
-    case.expectations = {
-        "products": rules(has_brand={"references": {"brand_id": "brands.brand_id"}, "on_fail": "quarantine"}),
-    }
+HAS_BRAND = {"references": {"brand_id": "brands.brand_id"}, "on_fail": "quarantine"}
+
+
+def test_a_child_waits_in_quarantine_until_its_parent_is_there(case: Case) -> None:
+    case.expectations = {"products": rules(has_brand=HAS_BRAND)}
+    case.load("brands", [brand(1, "one")])
+    case.load("products", [product(1, 1), product(2, 2), product(3, None)])
+    assert case.to_silver("products,brands")["products"].in_quarantine == 1
+    assert set(case.live("products")) == {(1,), (3,)}
+    case.changes("brands", [("I", 5, brand(2, "two"))])
+    report = case.to_silver("products,brands")["products"]
+    assert (set(case.live("products")), report.in_quarantine, report.rows) == ({(1,), (2,), (3,)}, 0, 3)
+
+
+@pytest.mark.recovery
+def test_gold_follows_a_child_that_its_parent_lets_out_and_keeps_out_again(case: Case) -> None:
+    case.expectations = {"products": rules(has_brand=HAS_BRAND)}
     case.load("brands", [brand(1, "one")])
     case.load("products", [product(1, 1), product(2, 2), product(3, None)])
     case.load("sales", [{"sale_id": 1, "line": 1, "product_id": 2, "quantity": 3}])
@@ -121,7 +134,8 @@ def test_of_rows_that_share_what_should_be_unique_the_smallest_key_counts(case: 
     assert "1 row(s) break 'one_name'" in report.error
 
 
-def test_a_changed_rule_brings_rows_back_and_takes_others_away(case: Case) -> None:
+@pytest.mark.recovery
+def test_a_changed_rule_brings_rows_back_and_gold_follows(case: Case) -> None:
     def quantity(low: int) -> None:
         enough = rules(enough={"expression": f"quantity >= {low}", "on_fail": "quarantine"})
         case.expectations = {"sales": enough}
@@ -146,6 +160,23 @@ def test_a_changed_rule_brings_rows_back_and_takes_others_away(case: Case) -> No
     assert case.snapshots() == before
 
 
+def test_a_changed_rule_brings_rows_back_and_takes_others_away(case: Case) -> None:
+    def long(most: int) -> None:
+        pattern = f"^.{{{most},}}$"
+        case.expectations = {"brands": rules(long={"matches": {"name": pattern}, "on_fail": "quarantine"})}
+
+    long(2)
+    case.load("brands", [brand(1, "a"), brand(2, "ab"), brand(3, "abc")])
+    case.to_silver("brands")
+    long(3)
+    report = case.to_silver("brands", replay="quarantine")["brands"]
+    assert (set(case.live("brands")), report.in_quarantine) == ({(3,)}, 2)
+    long(1)
+    report = case.to_silver("brands", replay="quarantine")["brands"]
+    assert (set(case.live("brands")), report.in_quarantine) == ({(1,), (2,), (3,)}, 0)
+
+
+@pytest.mark.recovery
 def test_what_is_kept_out_can_be_shown(case: Case) -> None:
     from medallion_glue.quarantine import kept_out
 
@@ -214,6 +245,7 @@ def test_files_that_cannot_be_read_are_set_aside_and_taken_once_they_are_mended(
     assert {bad.reason for bad in report.set_aside} == BAD.keys() - {"truncated", "empty"}
 
 
+@pytest.mark.recovery
 def test_by_policy_a_file_that_cannot_be_read_fails_its_table(case: Case) -> None:
     case.bad_files["brands"] = "fail"
     case.load("brands", [brand(1, "one")])
