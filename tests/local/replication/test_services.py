@@ -14,6 +14,7 @@ import pymysql
 import pytest
 
 from medallion_cli.local.protocol import Service, ServiceError
+from medallion_cli.local.replication.simulation import add_simulation
 from medallion_cli.local.runtime import Credentials, Runtime
 from medallion_cli.local.services import dms, rds
 from tests.local.replication.conftest import CACHE, table_mappings
@@ -370,6 +371,9 @@ def test_reload_of_one_table(runtime: Runtime, secrets: Secrets) -> None:
     start_task(runtime, arn, "start-replication")
     wait_loaded(runtime, arn)
     one = {"SchemaName": "shop", "TableName": "items"}
+    add_simulation(runtime.state / "engines" / "dms", "suspend", "shop.items", 1)
+    sql(runtime, "INSERT INTO items VALUES (2, 1)")
+    wait(lambda: tables(runtime, arn)["items"]["TableState"] == "Table error")
     runtime.call("dms", "ReloadTables", ReplicationTaskArn=arn, TablesToReload=[one])
     wait(lambda: bronze(runtime) == ["LOAD00000001.parquet", "LOAD00000002.parquet"])
     wait_loaded(runtime, arn)
