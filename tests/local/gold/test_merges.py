@@ -6,6 +6,7 @@ import contextlib
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,9 @@ def test_every_visual_answers_with_the_columns_that_it_names(gold: Gold) -> None
         wanted = {measure.column for measure in visual.measures} or {visual.x, visual.y}
         assert wanted <= names, visual.id
         assert len(result.rows) >= 1, visual.id
+        for each in visual.slices:  # what the page's filters leave adds up to what is shown without them
+            rows = gold.warehouse.run(visual.slice_query(each, 100))
+            assert sum(Decimal(row[-len(visual.sums(each))]) for row in rows) == Decimal("7.30"), visual.id
     total = gold.warehouse.run(
         "SELECT revenue, orders, customers, average_order_value FROM gold.v_total_sales"
     )
