@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
+import floating_numbers
 import pytest
 from scratch_warehouse import Scratch
 
-from medallion_cli.canonical import cells_select, digests_select
+from medallion_cli.canonical import canonical_model, cells_select, digests_select
 from medallion_cli.local.engines.dialect import UnsupportedSQL, split, translate
 from medallion_cli.local.engines.redshift_errors import SqlError
 
@@ -245,3 +246,9 @@ def test_buckets_of_keys_and_hashes_of_columns_are_those_of_the_text(warehouse: 
     assert warehouse.run(cells_select("redshift", "t", key, texts, [bucket[:3]])) == [
         ("1", bucket[:8] + cells[:8])
     ]
+
+
+def test_binary_numbers_have_one_text_on_every_engine(warehouse: Scratch) -> None:
+    text = canonical_model("double", "x")["redshift"]
+    found = warehouse.run(f"SELECT {text} FROM ({floating_numbers.rows_sql('redshift')}) q ORDER BY n")
+    assert [row[0] for row in found] == list(floating_numbers.TEXTS.values())
