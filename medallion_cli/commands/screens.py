@@ -103,7 +103,8 @@ def finding_lines(findings: Iterable[Finding]) -> Iterator[Text]:
     """Two lines a finding: what is wrong, and what to type."""
     for one in findings:
         mark, style = MARKS[one.severity]
-        yield Text.assemble((f"{mark} ", style), (one.code, "bold"), f" {one.title}: {one.evidence}")
+        told = one.evidence if one.evidence.startswith(one.title) else f"{one.title}: {one.evidence}"
+        yield Text.assemble((f"{mark} ", style), (one.code, "bold"), f" {told}")
         yield Text.assemble("  ", ("try ", "dim"), one.remedy)
 
 
