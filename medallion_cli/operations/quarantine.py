@@ -76,8 +76,12 @@ def show(
     yield Started(step)
     bucket, token = outputs["ArtifactsBucket"], uuid.uuid4().hex
     put_text(target, bucket, f"verify/{token}/request.json", json.dumps({MODE: wanted}))
-    uris = {f"--{k}_uri": f"s3://{bucket}/verify/{token}/{k}.json" for k in ("request", "result")}
-    arguments = {**uris, "--run_id": f"{MODE}-{token[:8]}"}
+    place = f"s3://{bucket}/verify/{token}"
+    arguments = {
+        "--request_uri": f"{place}/request.json",
+        "--result_uri": f"{place}/result.json",
+        "--run_id": f"{MODE}-{token[:8]}",
+    }
     run_job(target, outputs["ChecksumJob"], arguments, min(settings.poll_seconds, 5) / 2, sleep=time.sleep)
     text = read_text(target, bucket, f"verify/{token}/result.json")
     delete(
