@@ -36,6 +36,9 @@ def show(call: Invocation, plan: DeployPlan) -> None:
             f"!!! {change.stack} {change.resource} ({change.type}) WOULD BE {what}: {lost} would be gone",
             "bold red",
         )
+    for model in plan.emptied:
+        told = f"!!! {model} WOULD BE REPLACED: no rows until the next run; right after up: medallion run"
+        terminal.say(told, "bold red")
     if plan.live:
         terminal.say(f"{len(plan.live)} changes are live already (up --only); the next up records them")
     for finding in plan.findings:
@@ -50,6 +53,7 @@ def document(plan: DeployPlan) -> dict[str, object]:
         "changes": plan.changes,
         "databases": plan.databases,
         "losses": [{"change": change, "lost": lost} for change, lost in plan.losses],
+        "emptied": plan.emptied,
         "live": plan.live,
         "stacks": plan.stacks,
         "cost": plan.cost,

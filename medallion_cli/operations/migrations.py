@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from medallion_cli.spec import Pipeline
 
 STEP = "warehouse bootstrap"
+EMPTIED = "; ITS TABLE IS REPLACED BY AN EMPTY ONE until the next run"
 
 
 def digest(pipeline: Pipeline, assets: Assets) -> str:
@@ -47,7 +48,7 @@ def bring(
     there = look(warehouse)
     found = due(pipeline, assets, there)
     for migration in found if there.shapes else ():
-        yield Noted(f"gold: {migration}")
+        yield Noted(f"gold: {migration}{EMPTIED if migration.empties else ''}")
     statements = update_statements(pipeline, assets, there)
     for number, statement in enumerate(statements, start=1):
         _execute(warehouse, statement)

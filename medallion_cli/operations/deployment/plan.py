@@ -19,6 +19,7 @@ from medallion_cli.operations.deployment.findings import Finding
 from medallion_cli.operations.deployment.follow import Steps, side_by_side
 from medallion_cli.operations.deployment.graph import ALIASES, Graph, givers, stack_graph
 from medallion_cli.operations.deployment.preflight import preflight, unseen
+from medallion_cli.operations.migrations import EMPTIED
 from medallion_cli.operations.package import Package, build
 from medallion_cli.operations.stack_parameters import check_settings, environment_parameters
 from medallion_cli.operations.template import declared_parameters
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from medallion_cli.spec import Pipeline
 
 LOOKED_UP = {"CreateAccountRoles"}  # parameters that an account decides
-EMPTIED = "; ITS TABLE IS EMPTY until the next run"
 CODE = "code"  # the pseudo action of a job or function whose code `--only` made another than the project's
 
 
@@ -79,6 +79,11 @@ class DeployPlan:
     def losses(self) -> list[tuple[Change, str]]:
         """Changes that replace or remove data, and what is gone with them."""
         return [(c, lost) for c in self.changes if (lost := loses_data(c)) is not None]
+
+    @property
+    def emptied(self) -> list[str]:
+        """Gold tables that are replaced by empty ones: readers see no rows until a run has filled them."""
+        return [text.removesuffix(EMPTIED) for text in self.databases if text.endswith(EMPTIED)]
 
 
 def plan_unseen(settings: Settings, pipeline: Pipeline, assets: Assets) -> DeployPlan:

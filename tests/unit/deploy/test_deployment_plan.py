@@ -20,6 +20,7 @@ from medallion_cli.operations.deployment import code
 from medallion_cli.operations.deployment import plan as plans
 from medallion_cli.operations.deployment.change_sets import Deployment
 from medallion_cli.operations.deployment.graph import stack_graph
+from medallion_cli.operations.migrations import EMPTIED
 from medallion_cli.operations.package import Package
 from medallion_cli.settings import Settings
 from medallion_cli.spec import Pipeline
@@ -152,6 +153,22 @@ def test_what_loses_data_is_known_and_shouted(capsys: pytest.CaptureFixture[str]
     assert "Database (AWS::RDS::DBInstance) WOULD BE REPLACED: the source's rows would be gone" in shown.err
     assert "BronzeBucket (AWS::S3::Bucket) WOULD BE REMOVED" in shown.err
     assert shown.out.count("REPLACED") == 2
+
+
+def test_a_gold_table_that_is_replaced_by_an_empty_one_is_shouted_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = ["gold: dim_a: changed key (its rows are evaluated anew)" + EMPTIED, "gold: dim_b: new column"]
+    plan = plans.DeployPlan([], [], told)
+
+    class Call:
+        terminal = Terminal()
+
+    drawing.show(Call(), plan)  # type: ignore[arg-type]
+    assert "!!! gold: dim_a: changed key" in (shown := capsys.readouterr().err)
+    assert "WOULD BE REPLACED: no rows until the next run" in shown
+    assert "dim_b" not in shown
+    assert drawing.document(plan)["emptied"] == ["gold: dim_a: changed key (its rows are evaluated anew)"]
 
 
 @pytest.mark.parametrize(
