@@ -1,4 +1,4 @@
-"""Columns and tables that change at the source under a whole pipeline: each is named, and its remedy, typed, ends in equal."""
+"""Columns that change at the source under a whole pipeline are named, and no value moves to another column."""
 
 from __future__ import annotations
 
@@ -35,20 +35,14 @@ def change(tool: Medallion, *statements: str) -> None:
 
 
 def found(tool: Medallion, code: str) -> dict[str, Any]:
-    """The finding of `status` with this code."""
-    out, _ = tool.ended("--output", "json", "status", code=int(code != "MED-SRC-005") * 3)
+    """The finding of `status` with this code, which is a warning."""
+    out, _ = tool.ended("--output", "json", "status", code=0)
     findings = {one["code"]: one for one in json.loads(out)["findings"]}
     assert code in findings, findings
     return dict(findings[code])
 
 
-def typed(tool: Medallion, remedy: str) -> None:
-    """Types a remedy as it stands."""
-    for line in remedy.split(" && "):
-        tool(*line.split()[1:])
-
-
-def test_columns_that_drift_are_named_and_the_remedy_brings_them_to_gold(shop: Medallion) -> None:
+def test_columns_that_drift_are_named_and_gold_keeps_its_columns(shop: Medallion) -> None:
     change(
         shop,
         "ALTER TABLE parts ADD COLUMN colour VARCHAR(10) NOT NULL DEFAULT 'red' FIRST, "
@@ -64,35 +58,3 @@ def test_columns_that_drift_are_named_and_the_remedy_brings_them_to_gold(shop: M
         {"name": "b", "n": 2},
         {"name": None, "n": 3},
     ]
-    change(shop, "INSERT INTO parts (label, n) VALUES ('wide', 5000000000)")
-    shop.refused("run", code=1)
-    assert "n holds a number that does not fit int" in found(shop, "MED-SIL-012")["evidence"]
-    typed(shop, named["remedy"])
-    shop.verified()
-    assert shop.query("SELECT label, colour, n FROM gold.parts ORDER BY n") == [
-        {"label": "a", "colour": "red", "n": 1},
-        {"label": "b", "colour": "red", "n": 2},
-        {"label": "c", "colour": "blue", "n": 3},
-        {"label": "wide", "colour": "red", "n": 5_000_000_000},
-    ]
-    status = shop.json("status")
-    assert not [one for one in status["findings"] if one["code"].startswith(("MED-SRC", "MED-SIL"))]
-
-
-def test_a_table_that_is_truncated_is_named_and_the_remedy_empties_gold(shop: Medallion) -> None:
-    change(shop, "TRUNCATE TABLE parts")
-    shop("run")
-    named = found(shop, "MED-SRC-007")
-    typed(shop, named["remedy"])
-    shop.verified()
-    assert shop.query("SELECT COUNT(*) AS n FROM gold.parts") == [{"n": 0}]
-
-
-def test_a_table_that_is_dropped_is_named_and_the_remedy_makes_it_again(shop: Medallion) -> None:
-    change(shop, "DROP TABLE parts")
-    named = found(shop, "MED-SRC-006")
-    typed(shop, named["remedy"])
-    change(shop, "INSERT INTO parts (label, n) VALUES ('again', 1)")
-    shop("run")
-    shop.verified()
-    assert shop.query("SELECT label FROM gold.parts") == [{"label": "again"}]
