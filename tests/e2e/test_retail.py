@@ -196,6 +196,7 @@ def test_a_reload_is_a_new_generation_and_keeps_history(retail: Medallion, befor
         assert spans(retail, name) == periods
 
 
+@pytest.mark.recovery
 def test_verify_is_equal_while_changes_flow(retail: Medallion, before: Baseline) -> None:
     with changing(retail, "UPDATE payments SET amount = amount + 0.01 WHERE payment_id = %s"):
         found = retail.verified()
