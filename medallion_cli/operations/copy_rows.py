@@ -65,7 +65,9 @@ def _selected(connection: Any, database: str, table: Table) -> tuple[list[str], 
         there = [str(name) for (name,) in cursor.fetchall()]
     names = [column.name for column in table.columns if column.name in there]
     if not names:
-        raise MedallionError(f"{database} has no table {table.name}", hint="leave it out of configs/pipeline.yaml")
+        raise MedallionError(
+            f"{database} has no table {table.name}", hint="leave it out of configs/pipeline.yaml"
+        )
     listed = ", ".join(f"`{name}`" for name in names)
     key = ", ".join(f"`{name}`" for name in table.key)
 
@@ -99,4 +101,6 @@ def _compare(source: Source, written: dict[str, int]) -> None:
     for name, rows in written.items():
         if int(there.get(name, 0)) < rows:
             what = f"{name}: {rows:,} rows were read and {int(there.get(name, 0)):,} are there"
-            raise MedallionError(what, hint="keys that only differ in case or accents? see its collation in the DDL")
+            raise MedallionError(
+                what, hint="keys that only differ in case or accents? see its collation in the DDL"
+            )

@@ -202,7 +202,9 @@ class Redshift:
             verb = "ALTER" if known else "CREATE"
             role = sql.SQL(verb + " ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}")
             connection.execute(role.format(sql.Identifier(admin), sql.Literal(password)))
-            taken = sql.SQL("ALTER ROLE {} SET createrole_self_grant = 'set'")  # for SET SESSION AUTHORIZATION
+            taken = sql.SQL(
+                "ALTER ROLE {} SET createrole_self_grant = 'set'"
+            )  # for SET SESSION AUTHORIZATION
             connection.execute(taken.format(sql.Identifier(admin)))
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
                 create = sql.SQL("CREATE DATABASE {} OWNER {}")

@@ -70,7 +70,11 @@ class Watched(Stacked):
 
     def _describe_table_statistics(self, given: Document) -> Document:
         found = super()._describe_table_statistics(given)
-        return {"TableStatistics": [{**t, "LastUpdateTime": self.changed, "Ddls": self.ddls} for t in found["TableStatistics"]]}
+        return {
+            "TableStatistics": [
+                {**t, "LastUpdateTime": self.changed, "Ddls": self.ddls} for t in found["TableStatistics"]
+            ]
+        }
 
     def _list_executions(self, given: Document) -> Document:
         ended = {"stopDate": self.ran} if self.run_status != "RUNNING" else {}
