@@ -14,6 +14,7 @@ from medallion_cli.assets import Assets
 pytestmark = pytest.mark.engine
 REPOSITORY = Path(__file__).resolve().parents[3]
 VIEWS = "sql/redshift/views"
+SHIPPED = len(list((REPOSITORY / VIEWS).glob("*.sql")))
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_view_may_lose_and_rename_columns(gold: Gold, project: Path) -> None:
     )
     gold.bootstrap()
     assert columns(gold, "v_total_sales")[:3] == ["revenue", "sold", "units"]
-    assert len(views(gold)) == 5
+    assert len(views(gold)) == SHIPPED
 
 
 def test_a_view_may_read_another_that_changes(gold: Gold, project: Path) -> None:
@@ -65,7 +66,7 @@ def test_a_view_without_its_file_is_gone_and_holds_up_no_table(gold: Gold, proje
     (project / VIEWS / "v_total_sales.sql").unlink()
     edit(project / "sql/redshift/tables/agg_customer.sql", "orders BIGINT", "orders DECIMAL(19,0)")
     assert [m.change for m in gold.bootstrap()] == ["changed columns"]
-    assert len(views(gold)) == 4
+    assert len(views(gold)) == SHIPPED - 1
     assert "v_total_sales" not in views(gold)
 
 
@@ -74,7 +75,7 @@ def test_a_broken_view_is_named_and_leaves_all_views_as_they_were(gold: Gold, pr
     with pytest.raises(Exception, match=r"unitz does not exist[\s\S]*make_v_top_products"):
         gold.bootstrap()
     assert "units" in columns(gold, "v_top_products")
-    assert len(views(gold)) == 5
+    assert len(views(gold)) == SHIPPED
 
 
 def test_views_that_did_not_change_are_left_alone(gold: Gold) -> None:
@@ -83,7 +84,7 @@ def test_views_that_did_not_change_are_left_alone(gold: Gold) -> None:
     )
     before = sorted(gold.warehouse.run(made))
     gold.bootstrap()
-    assert len(before) == 5
+    assert len(before) == SHIPPED
     assert sorted(gold.warehouse.run(made)) == before
 
 

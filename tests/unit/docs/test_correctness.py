@@ -36,7 +36,7 @@ def test_every_rule_of_order_names_a_test_and_every_test_of_order_a_rule() -> No
     section = PAGE.partition("## Rules of order")[2].partition("\n## ")[0]
     rules = [line for line in section.splitlines() if line.startswith("| ")][1:]
     assert [rule for rule in rules if "::test_" not in rule] == []
-    tests = re.findall(r"^def (test_\w+)", _text("tests/local/spark/test_order.py"), re.MULTILINE)
+    tests = re.findall(r"^def (test_\w+)", _text("tests/local/spark/test_row_order.py"), re.MULTILINE)
     assert [test for test in tests if test not in section] == []
 
 
