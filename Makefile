@@ -1,6 +1,6 @@
 # `make demo`: the whole pipeline on this machine. `make test`: every test but `make test-recovery`. `make test-fast`: no engines.
 # `make convergence TRIALS=200 SEED=1`: random changes and faults, every tenth trial over the whole stack; gold must equal the source.
-# `make mutants`: breaks the product rule by rule; the trials must find each.
+# `make mutants`: breaks one rule of the product after the other and shows which the trials find.
 # `make check`: style, types, layers, specification. `make scan`: checkov over the templates.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV ?= .venv
