@@ -110,7 +110,7 @@ def _text(engine: str, mysql_type: str, column: str) -> str:
         case "decimal" | "numeric":
             return _cast(engine, f"CAST({column} AS {mysql_type.replace(' unsigned', '').upper()})")
         case "float" | "double" | "real":
-            return _cast(engine, f"CAST({column} AS DECIMAL(38,10))")
+            return _floating(engine, column)
         case "bit" | "bool" | "boolean":
             return _boolean(engine, column)
         case "date":
@@ -129,6 +129,25 @@ def _text(engine: str, mysql_type: str, column: str) -> str:
             return f"UPPER(TO_HEX({column}))" if engine == "redshift" else f"HEX({column})"
         case _:
             return _utf8(engine, column)
+
+
+def _floating(engine: str, column: str) -> str:
+    """A binary number in whole units of a power of ten: ten digits or more up to 10^30, its sign beyond, none below 10^-10.
+
+    Multiplied and rounded as a binary number, which every engine does to the bit, and told as a whole number of at most fifteen
+    digits, which every engine tells exactly: as a decimal Redshift and PostgreSQL round it to fifteen digits first.
+    """
+    double = "DOUBLE PRECISION" if engine == "redshift" else "DOUBLE"
+    value = f"CAST({column} AS {double})"
+    bands = []
+    for limit in range(5, 35, 5):
+        power = f"CAST('1e{abs(15 - limit)}' AS {double})"
+        scaled = f"{value} {'*' if limit <= 15 else '/'} {power}"
+        whole = _cast(engine, f"CAST(FLOOR({scaled} + 0.5) AS DECIMAL(38,0))")
+        told = f"CONCAT({whole}, 'e{limit - 15}')"
+        bands.append(f"WHEN ABS({value}) < CAST('1e{limit}' AS {double}) THEN {told}")
+    beyond = f"WHEN {value} < 0 THEN '-beyond' ELSE 'beyond'"
+    return f"(CASE WHEN {column} IS NULL THEN NULL {' '.join(bands)} {beyond} END)"
 
 
 def _cast(engine: str, value: str) -> str:

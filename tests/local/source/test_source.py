@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import floating_numbers
 import pymysql
 import pytest
 from lambda_source import MASTER, REPLICA, SAKILA, LambdaSource
 
+from medallion_cli.canonical import canonical
 from medallion_cli.errors import MedallionError, UsageError
 from medallion_cli.local.engines.mariadb import MariaDB
 
@@ -250,3 +252,9 @@ def test_a_second_writer_waits_its_turn(shop: LambdaSource) -> None:
             results.append(json.loads(process.communicate()[0]))
     assert [result["finished"] for result in results] == [True, True]
     assert sum(shop.call("counts")["tables"].values()) == 60_000
+
+
+def test_binary_numbers_have_one_text_on_the_source_too(shop: LambdaSource, rows_of: Read) -> None:
+    text = canonical("double", "x")["mysql"]
+    found = rows_of(shop, f"SELECT {text} AS x FROM ({floating_numbers.rows_sql('mysql')}) q ORDER BY n")
+    assert [row["x"] for row in found] == list(floating_numbers.TEXTS.values())

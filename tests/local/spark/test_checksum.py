@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import floating_numbers
 import pytest
 from warehouse_case import EPOCH, Case, seq
 
-from medallion_cli.canonical import checksum_select
+from medallion_cli.canonical import canonical_model, checksum_select
 
 pytestmark = pytest.mark.engine
 
@@ -70,3 +71,11 @@ def test_facts_find_the_version_of_their_moment_the_first_for_earlier_ones_and_n
     found = {row["sale_id"]: row["product_sk"] for row in rows}
     assert found == {0: versions[1], 1: versions[1], 2: versions[2], 9: -1}
     assert result(case)["gold fact_sales"]["rows"] == 4
+
+
+def test_binary_numbers_have_one_text_on_spark_too(case: Case) -> None:
+    text = canonical_model("double", "x")["spark"]
+    found = case.spark.sql(
+        f"SELECT {text} FROM ({floating_numbers.rows_sql('spark')}) q ORDER BY n"
+    ).collect()
+    assert [row[0] for row in found] == list(floating_numbers.TEXTS.values())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import floating_numbers
 import pytest
 from scratch_warehouse import Scratch
 
+from medallion_cli.canonical import canonical_model
 from medallion_cli.local.engines.dialect import UnsupportedSQL, split, translate
 from medallion_cli.local.engines.redshift_errors import SqlError
 
@@ -229,3 +231,9 @@ def test_a_write_conflict_is_error_1023(warehouse: Scratch) -> None:
         warehouse.run("UPDATE t SET b = 2")
     assert "Serializable isolation violation" in str(failed.value)
     warehouse.run("ROLLBACK")
+
+
+def test_binary_numbers_have_one_text_on_every_engine(warehouse: Scratch) -> None:
+    text = canonical_model("double", "x")["redshift"]
+    found = warehouse.run(f"SELECT {text} FROM ({floating_numbers.rows_sql('redshift')}) q ORDER BY n")
+    assert [row[0] for row in found] == list(floating_numbers.TEXTS.values())
