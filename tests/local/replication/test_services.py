@@ -194,6 +194,16 @@ def tables(runtime: Runtime, arn: str) -> dict[str, dict[str, Any]]:
     return {table["TableName"]: table for table in found}
 
 
+def answers(runtime: Runtime, but: int) -> bool:
+    """Whether a server other than the one with this pid takes connections."""
+    pidfile = runtime.state / "engines" / "mariadb" / "src" / "mariadb.pid"
+    try:
+        sql(runtime, "SELECT 1", password="second-secret")
+        return int(pidfile.read_text().split()[0]) != but
+    except (OSError, IndexError, pymysql.err.OperationalError):
+        return False
+
+
 def wait_loaded(runtime: Runtime, arn: str) -> None:
     wait(lambda: tables(runtime, arn).get("items", {}).get("TableState") == "Table completed")
 
@@ -236,7 +246,7 @@ def test_an_instance_lives_through_modification_stop_crash_and_restart(
         assert instance(again)["Endpoint"] == made["Endpoint"]
         pid = int((again.state / "engines" / "mariadb" / "src" / "mariadb.pid").read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
-        time.sleep(2)
+        wait(lambda: answers(again, pid))
         assert sql(again, "SELECT * FROM items", password="second-secret") == [(1, 1)]
         again.call("rds", "DeleteDBInstance", DBInstanceIdentifier="src", SkipFinalSnapshot=True)
         wait(lambda: not again.call("rds", "DescribeDBInstances")["DBInstances"])

@@ -30,6 +30,20 @@ def kill_everything(warehouse: Scratch) -> None:
     for process in family:
         with contextlib.suppress(psutil.Error):
             os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while any(
+        lives(process) for process in family
+    ):  # a signal is delivered when the process is next scheduled
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it has not ended; where no init collects orphans, an ended one stays as a zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_kill_9_and_start_again(tmp_path: Path) -> None:
