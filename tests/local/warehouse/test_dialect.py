@@ -233,6 +233,7 @@ def test_a_write_conflict_is_error_1023(warehouse: Scratch) -> None:
     warehouse.run("ROLLBACK")
 
 
+@pytest.mark.engine
 def test_binary_numbers_have_one_text_on_every_engine(warehouse: Scratch) -> None:
     text = canonical_model("double", "x")["redshift"]
     found = warehouse.run(f"SELECT {text} FROM ({floating_numbers.rows_sql('redshift')}) q ORDER BY n")
