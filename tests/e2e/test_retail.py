@@ -166,6 +166,7 @@ def test_a_life_is_told_from_the_binlog_to_the_dashboard(retail: Medallion, befo
     assert found["dashboard"]
 
 
+@pytest.mark.recovery
 def test_damage_is_named_by_layer_table_key_and_column(retail: Medallion, before: Baseline) -> None:
     """What the next test types, a reload and a run, is the remedy that is named here."""
     lose_a_file_of(retail, "addresses", "UPDATE addresses SET city = 'Elsewhere' WHERE address_id = 7")

@@ -116,6 +116,7 @@ def test_gold_follows_a_child_that_its_parent_lets_out_and_keeps_out_again(case:
     assert case.live("products") == live
 
 
+@pytest.mark.recovery
 def test_of_rows_that_share_what_should_be_unique_the_smallest_key_counts(case: Case) -> None:
     case.expectations = {"brands": rules(one_name={"unique": ["name"], "on_fail": "quarantine"})}
     case.load("brands", [brand(1, "a"), brand(2, "a"), brand(3, None), brand(4, None)])

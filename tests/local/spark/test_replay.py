@@ -113,6 +113,7 @@ def test_a_replay_of_everything_changes_nothing_and_commits_nothing(grown: Case)
     assert (state(case), heads(case)) == (before, committed)
 
 
+@pytest.mark.recovery
 def test_a_rule_that_changed_is_applied_to_what_was_taken_and_gold_follows_in_full(grown: Case) -> None:
     case = grown
     before = state(case)
@@ -134,6 +135,7 @@ def test_a_rule_that_changed_is_applied_to_what_was_taken_and_gold_follows_in_fu
     assert state(case) == before
 
 
+@pytest.mark.recovery
 def test_a_replay_from_a_moment_leaves_older_files_alone(case: Case) -> None:
     case.load("brands", [brand(1, "one")])
     first = case.changes("brands", [("I", 5, brand(2, "long name"))])
@@ -187,6 +189,7 @@ def test_a_rebuild_from_nothing_equals_what_grew_step_by_step(grown: Case) -> No
     assert state(case) == before
 
 
+@pytest.mark.recovery
 def test_files_under_the_same_and_under_another_name_change_nothing(grown: Case) -> None:
     """Any file of any generation, in any order."""
     case = grown
@@ -205,6 +208,7 @@ def test_files_under_the_same_and_under_another_name_change_nothing(grown: Case)
     }
 
 
+@pytest.mark.recovery
 def test_one_table_is_loaded_alone_and_the_others_go_on(case: Case) -> None:
     case.load("brands", [brand(1, "one"), brand(2, "two"), brand(5, "missed at the source")])
     case.load("products", [product(1, 1, "Anvil"), product(2, 2, "Bow")])

@@ -235,6 +235,7 @@ def test_a_write_conflict_is_error_1023(warehouse: Scratch) -> None:
     warehouse.run("ROLLBACK")
 
 
+@pytest.mark.engine
 def test_buckets_of_keys_and_hashes_of_columns_are_those_of_the_text(warehouse: Scratch) -> None:
     warehouse.run("CREATE TABLE t (id BIGINT, name VARCHAR(40))")
     warehouse.run("INSERT INTO t VALUES (1, 'Ünï|'), (2, NULL)")
