@@ -249,6 +249,7 @@ def test_buckets_of_keys_and_hashes_of_columns_are_those_of_the_text(warehouse: 
     ]
 
 
+@pytest.mark.engine
 def test_binary_numbers_have_one_text_on_every_engine(warehouse: Scratch) -> None:
     text = canonical_model("double", "x")["redshift"]
     found = warehouse.run(f"SELECT {text} FROM ({floating_numbers.rows_sql('redshift')}) q ORDER BY n")
