@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from medallion_cli.assets import PIPELINE
 from medallion_cli.errors import UsageError
 from medallion_cli.merges import quoted
 from medallion_cli.operations.scaffold.additions import Addition, own_project, with_entry
@@ -31,6 +32,8 @@ def new_model(
     own_project(assets)
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
         raise UsageError(f"{name!r} is no model's name", hint="small letters, digits and _")
+    if any(model.name == name for model in pipeline.models):
+        raise UsageError(f"{PIPELINE}: models.{name} is there already", hint="choose another name")
     match kind:
         case "copy":
             return _copy(assets, pipeline, name, source)

@@ -85,6 +85,7 @@ def test_each_kind_of_model_loads(shop: Path) -> None:
         ("x", "refresh", "fact_sales", ("nope",), "no column nope"),
         ("x", "view", None, (), "no kind"),
         ("dim_product", "scd2", "products", (), "there already"),
+        ("fact_sales", "copy", None, (), "there already"),
         ("X y", "copy", None, (), "no model's name"),
         ("x", "copy", "orders", (), "the name of its table"),
     ],
