@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_cli.operations.deployment.graph import document
 from medallion_cli.operations.frequency import times_an_hour
+from medallion_cli.operations.paused import SMALLEST
 from medallion_cli.operations.prices import Assumed, Prices, Region, load_prices
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from medallion_cli.settings import Settings
 
 HOURS = 730  # of a month, as AWS's own calculator has it
-SMALLEST = "dms.t3.micro"  # what `pause` makes of the replication instance, since DMS stops none
 # data processing units of a Glue worker (docs.aws.amazon.com/glue: AddJobTypes)
 UNITS = {"G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8, "G.12X": 12, "G.16X": 16}
 INCLUDED = {"t2": 50, "t3": 50}  # GB of a replication instance's storage in its price, by family

@@ -21,9 +21,9 @@ from medallion_cli.aws.source import Source
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Progressed, Started
 from medallion_cli.operations import marks, paused, procedures, replicate
-from medallion_cli.operations.cost import SMALLEST
 from medallion_cli.operations.package import STACKS
 from medallion_cli.operations.pause import SWITCHED
+from medallion_cli.operations.paused import SMALLEST
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target

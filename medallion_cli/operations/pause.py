@@ -19,8 +19,7 @@ from medallion_cli.aws.source import Source
 from medallion_cli.errors import AwsError, MedallionError
 from medallion_cli.events import Event, Finished, Noted, Progressed, Started
 from medallion_cli.operations import marks, paused, replicate, run, source_database
-from medallion_cli.operations.cost import SMALLEST
-from medallion_cli.operations.paused import Paused
+from medallion_cli.operations.paused import SMALLEST, Paused
 
 if TYPE_CHECKING:
     from medallion_cli.aws.schedules import Schedule

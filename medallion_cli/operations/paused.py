@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
 
 MARK = "paused"
+SMALLEST = "dms.t3.micro"  # what `pause` makes of the replication instance, since DMS stops none
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def dashboard_user(world: World) -> None:
 @exercise
 def replication_instance(world: World) -> None:
     from medallion_cli.aws.replication import ReplicationInstance
-    from medallion_cli.operations.cost import SMALLEST
+    from medallion_cli.operations.paused import SMALLEST
 
     found = ReplicationInstance(world.target(), world.outputs)
     found.instance()

@@ -15,7 +15,7 @@ from medallion_cli.errors import AwsError, MedallionError
 from medallion_cli.events import Event, Finished, Noted
 from medallion_cli.operations import pause as pausing
 from medallion_cli.operations import paused, replicate, source_database
-from medallion_cli.operations.cost import SMALLEST
+from medallion_cli.operations.paused import SMALLEST
 
 CHANGING = [
     "_put_parameter",
