@@ -133,7 +133,7 @@ def test_status_keeps_to_the_width(width: int, monkeypatch: pytest.MonkeyPatch) 
 def test_a_finding_is_what_is_wrong_and_what_to_type() -> None:
     first, second = (line.plain for line in finding_lines([finding("MED-DMS-030", "replication is stopped")]))
     assert first.startswith("✗ MED-DMS-030 replication is stopped")
-    assert second == "  try medallion replicate start"
+    assert second == "  try medallion replicate start && medallion run"
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])
