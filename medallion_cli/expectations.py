@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KINDS = ("expression", "not_null", "matches", "between", "in", "unique", "references")
 OVER_ROWS = ("unique", "references")
 MET = "true"
+RESERVED = "type_of_"  # silver's own rules begin with it: a value that does not fit the type of its column
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ def faults(tables: Mapping[str, tuple[Mapping[str, object], Sequence[Expectation
     for table, (columns, rules) in tables.items():
         for rule in rules:
             at = f"tables.{table}.expectations.{rule.name}"
+            if rule.name.startswith(RESERVED):
+                yield f"{at}: names that begin with {RESERVED} are the silver job's own; rename the rule"
             for column in rule.columns:
                 if column not in columns:
                     yield f"{at}: {table} has no column {column} (has {', '.join(sorted(columns))})"

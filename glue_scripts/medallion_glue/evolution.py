@@ -74,17 +74,12 @@ def follow(
     """The table as its policy has it for these files, and how they differ; SchemaDrifted under `fail`.
 
     `seen` are the columns of the files before: one that was not there yet may still be on its way. `newest` is the last of
-    several files, which may lack what those before it have.
+    several files: under `fail` it has to agree with the specification, whatever came before it.
     """
     found = columns_of(table, frames)
     drifts = list(compared(table, found, seen))
-    if newest is not None:
-        known = {drift.column for drift in drifts}
-        last = compared(table, columns_of(table, [newest]), found)
-        drifts += [drift for drift in last if drift.change == "dropped" and drift.column not in known]
-    if drifts and table.schema_drift == "fail":
-        told = ", ".join(str(drift) for drift in drifts)
-        raise SchemaDrifted(f"{table.name}: schema drift at the source: {told}; its policy is fail")
+    if table.schema_drift == "fail":
+        _refuse(table, found if newest is None else columns_of(table, [newest]), found, seen)
     if any(drift.change == "dropped" and drift.column in table.key for drift in drifts):
         raise SchemaDrifted(f"{table.name}: schema drift at the source: the key has changed")
     if table.schema_drift != "evolve":
@@ -93,6 +88,13 @@ def follow(
     types = {drift.column: drift.now for drift in drifts if drift.followed and drift.now}
     own = tuple(replace(column, spark=types.pop(column.name, column.spark)) for column in table.columns)
     return replace(table, columns=(*own, *(_column(name, kind) for name, kind in types.items()))), drifts
+
+
+def _refuse(table: Table, newest: Found, found: Found, seen: Iterable[str] | None) -> None:
+    """SchemaDrifted when the newest columns are not those of the specification."""
+    before = None if seen is None else {*seen, *(name for name, _ in found.values())}
+    if told := ", ".join(map(str, compared(table, newest, before))):
+        raise SchemaDrifted(f"{table.name}: schema drift at the source: {told}; its policy is fail")
 
 
 def _follows(drift: Drift) -> bool:
@@ -105,14 +107,17 @@ Found = dict[str, tuple[str, list[str]]]  # by lower-case name: a column's name 
 
 
 def compared(table: Table, columns: Found, seen: Iterable[str] | None) -> Iterator[Drift]:
-    """How the columns of bronze files differ from those of the table, in the table's order."""
+    """How the columns of bronze files differ from those of the table, in the table's order.
+
+    One that silver alone has (no MySQL type) may be gone: the specification has it no more, or never had.
+    """
     found = dict(columns)
     before = None if seen is None else {name.lower() for name in seen}
     for column in table.columns:
         kinds = found.pop(column.name.lower(), None)
         if kinds is not None:
             yield from _retyped(column, kinds[1])
-        elif before is None or column.name.lower() in before:
+        elif column.mysql and (before is None or column.name.lower() in before):
             yield Drift(column.name, "dropped", column.spark)
     for name, kinds_of in found.values():
         yield Drift(name, "added", None, _widest(kinds_of))

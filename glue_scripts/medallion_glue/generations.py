@@ -58,14 +58,16 @@ class TableGenerations:
         return self._folder(folder).tables is not None
 
     def due(self, at_hand: str | None, newest: str, loaded: bool) -> Iterator[tuple[str, bool]]:
-        """(folder, whether it begins anew) to take after `at_hand`, in order; `loaded` is DMS's word on the newest load.
+        """(folder, whether it begins anew) to take, in order; `loaded` is DMS's word on the newest load.
 
-        A load that was not seen complete is left out with what follows it, unless it is the newest and complete now.
+        From the load at hand on: a file may come late, or be mended, in a folder that the table has left since. A load that
+        was not seen complete is left out with what follows it, unless it is the newest and complete now.
         """
-        known = {newest, self.base(newest), *self.folders, *([at_hand] if at_hand else [])}
+        start = self.base(at_hand) if at_hand else ""
+        known = {newest, self.base(newest), *self.folders, *([start, at_hand] if at_hand else [])}
         begun = at_hand is not None
-        for folder in sorted(name for name in known if (at_hand or "") <= name <= newest):
-            first = folder != at_hand and self.is_fresh(folder)
+        for folder in sorted(name for name in known if start <= name <= newest):
+            first = folder > (at_hand or "") and self.is_fresh(folder)
             if first:
                 begun = self._is_loaded(folder, newest, loaded)
             if begun:

@@ -54,15 +54,15 @@ def status(
     if watch and not call.terminal.wants_json:
         call.terminal.watch(_frames(call, deep))
         return
-    found = look_at(_look(call, deep))
+    found = _spelled_status(call, look_at(_look(call, deep)))
     if call.terminal.wants_json:
         call.terminal.document(found.document)
     else:
-        call.terminal.lines(status_lines(call.terminal, _spelled_status(call, found)))
+        call.terminal.lines(status_lines(call.terminal, found))
     if not found.healthy:
         first = found.errors[0]
         more = f" (and {len(found.errors) - 1} more)" if len(found.errors) > 1 else ""
-        raise CheckFailed(f"{first}{more}", hint=_spelled(call, [first])[0].remedy)
+        raise CheckFailed(f"{first}{more}", hint=first.remedy)
 
 
 def _frames(call: Invocation, deep: bool) -> Iterator[list[Text]]:

@@ -115,6 +115,8 @@ def simulate(
     _lifecycle()
     from medallion_cli.local.replication import simulation
 
+    if not exists(call):
+        raise UsageError(f"environment {call.env} is not up", hint=call.command("up"))
     folder = _tasks(call)
     if clear:
         gone = simulation.clear_simulations(folder)

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Started
 from medallion_cli.operations import marks
 from medallion_cli.operations.dashboard_user import MARK, keep_dashboard_user
@@ -34,7 +35,7 @@ def bootstrap(
     package: Package,
 ) -> Generator[Event, None, None]:
     """Both databases, and the limit of what the warehouse may cost."""
-    yield from bootstrap_source(target, found, package)
+    yield from bootstrap_source(target, found, package, pipeline)
     yield from bootstrap_warehouse(target, found, settings, pipeline, assets)
     yield from keep_dashboard_user(target, found, settings)
     yield from limit_usage(target, found, settings)
@@ -46,11 +47,13 @@ def forget(target: Target) -> None:
         marks.drop(target, what)
 
 
-def bootstrap_source(target: Target, found: dict[str, str], package: Package) -> Generator[Event, None, None]:
+def bootstrap_source(
+    target: Target, found: dict[str, str], package: Package, pipeline: Pipeline
+) -> Generator[Event, None, None]:
     """The source's schema, users and binlog retention: the function's zip holds its DDL."""
     from medallion_cli.aws.source import Source
 
-    if source_is_due(target, found, package):
+    if source_is_due(target, found, package) or _lacks_a_table(target, found, pipeline):
         yield Started("source bootstrap")
         digest = _digest(package.parameters["SourceCodeKey"], found["SourceSecretArn"])
         Source(target, found["SourceFunctionName"]).call("bootstrap")
@@ -79,6 +82,17 @@ def source_is_due(target: Target, found: dict[str, str], package: Package) -> bo
     """Whether the source's schema, users or settings are others than the project's."""
     digest = _digest(package.parameters["SourceCodeKey"], found["SourceSecretArn"])
     return marks.read(target, "source") != digest
+
+
+def _lacks_a_table(target: Target, found: dict[str, str], pipeline: Pipeline) -> bool:
+    """Whether a table was dropped at the source since it was made; not asked of a source that does not answer."""
+    from medallion_cli.aws.source import Source
+
+    try:
+        there = Source(target, found["SourceFunctionName"]).call("columns").get("tables")
+    except MedallionError:
+        return False
+    return there is not None and any(table.name not in there for table in pipeline.tables)
 
 
 def pending_migrations(

@@ -12,7 +12,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.aws import s3
-from medallion_cli.aws.replication import LOADED, Replication, TableStatistics
+from medallion_cli.aws.replication import LOADED, Replication
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Noted
 from medallion_cli.operations import marks
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from medallion_cli.settings import Settings
 
 PREFIX = "generations/"
-MARK = "reloading-tables"  # generation and tables that the task was not told yet to load
+MARK = "reloading-tables"  # folder and tables that the task may not have been told yet to load
+SETTLED = (LOADED, "Table error")  # states of tables that nothing is done with
 PATIENCE = 120.0  # seconds until DMS shows that it has begun to load a table again
 
 
@@ -49,25 +50,38 @@ def _write(target: Target, outputs: dict[str, str], folder: str, document: dict[
     s3.put_text(target, outputs["ArtifactsBucket"], f"{PREFIX}{folder}.json", json.dumps(document))
 
 
+def intend(target: Target, folder: str, tables: Sequence[str]) -> None:
+    """Sets the mark of tables (`schema.table`) that the task is to load into a folder."""
+    marks.write(target, MARK, json.dumps({"folder": folder, "tables": sorted(tables)}))
+
+
 def finish(target: Target, replication: Replication, settings: Settings) -> Generator[Event, None, None]:
-    """Tells the running task to load the tables that a mark names, once; the load itself is not waited for."""
+    """Tells the running task to load the tables that a mark names, once; the load itself is not waited for.
+
+    The mark keeps how they stood before: who finds it again, after a kill, sees by that whether the task was told.
+    """
     text = marks.read(target, MARK)
     if text is None:
         return
-    generation, *names = json.loads(text)
-    if generation == replication.generation():
-        before = _of(replication, names)
-        yield Noted(f"{', '.join(names)}: loaded again, into {generation}")
-        pairs = [name.partition(".") for name in names]
-        replication.reload([(schema, table) for schema, _, table in pairs])
+    mark = json.loads(text)
+    names: list[str] = mark["tables"]
+    if mark["folder"] == replication.generation():
+        now = _standing(replication, names)
+        before: dict[str, str] = mark.get("before", now)
+        if all(now.get(name) == stood for name, stood in before.items()):
+            marks.write(target, MARK, json.dumps(mark | {"before": now}))
+            yield Noted(f"{', '.join(names)}: loaded again, into {mark['folder']}")
+            pairs = [name.partition(".") for name in names]
+            replication.reload([(schema, table) for schema, _, table in pairs])
         _await_begun(replication, before, settings)
     marks.drop(target, MARK)
 
 
-def _await_begun(replication: Replication, before: dict[str, TableStatistics], settings: Settings) -> None:
-    """Until the counters are of the new load: DMS answers at once and begins later."""
+def _await_begun(replication: Replication, before: dict[str, str], settings: Settings) -> None:
+    """Until none of them stands as before: DMS answers at once and begins later."""
     deadline = time.monotonic() + PATIENCE
-    while any(_is_as_before(t, before.get(name)) for name, t in _of(replication, list(before)).items()):
+    settled = {name: stood for name, stood in before.items() if stood.startswith(SETTLED)}
+    while settled.items() & _standing(replication, list(settled)).items():
         if time.monotonic() > deadline:
             raise MedallionError(
                 f"DMS has not begun to load {', '.join(before)} again", hint="medallion replicate start"
@@ -75,9 +89,7 @@ def _await_begun(replication: Replication, before: dict[str, TableStatistics], s
         time.sleep(min(settings.poll_seconds, 1))
 
 
-def _is_as_before(now: TableStatistics, before: TableStatistics | None) -> bool:
-    return before is not None and now.state == LOADED and now.loaded_at == before.loaded_at
-
-
-def _of(replication: Replication, names: list[str]) -> dict[str, TableStatistics]:
-    return {n: t for t in replication.tables() if (n := f"{t.schema}.{t.table}") in names}
+def _standing(replication: Replication, names: list[str]) -> dict[str, str]:
+    """State of tables and when their newest load ended: another one after each load."""
+    told = {f"{t.schema}.{t.table}": f"{t.state} {t.loaded_at}" for t in replication.tables()}
+    return {name: told[name] for name in names if name in told}

@@ -7,7 +7,6 @@ bucket says so to the Glue job, and marks see that an interrupted command is fin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -70,7 +69,7 @@ def reload_tables(
     yield from replicate.stop(target, outputs, settings)
     generation = replicate.next_generation(replication.generation())
     yield Started(f"generation {generation}")
-    marks.write(target, generations.MARK, json.dumps([generation, *sorted(tables)]))
+    generations.intend(target, generation, tables)
     generations.begin(target, outputs, generation, tables)
     replication.write_generation(generation)
     marks.write(target, replicate.GENERATION, generation)

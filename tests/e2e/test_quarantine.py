@@ -25,7 +25,9 @@ def shop(home: Path) -> Medallion:
     ruled(tool, 10)
     tool("up", "--yes")
     change(tool, "INSERT INTO makers (name) VALUES ('one')")
-    change(tool, "INSERT INTO parts (name, n, maker) VALUES ('a', 1, 1), ('b', 20, 1), ('c', 3, 2)")
+    change(
+        tool, "INSERT INTO parts (name, n, maker) VALUES ('a', 1, 1), ('b', 20, 1), ('c', 3, 2), ('z', -1, 1)"
+    )
     tool("run")
     return tool
 
@@ -73,25 +75,26 @@ def kept(tool: Medallion) -> dict[str, int]:
 
 
 def test_rows_are_kept_out_listed_shown_and_told_to_the_warehouse(shop: Medallion) -> None:
-    assert (names(shop), kept(shop)) == (["a"], {"few": 1, "made": 1})
+    assert (names(shop), kept(shop)) == (["a"], {"few": 2, "made": 1})
     found = shop.json("quarantine", "show", "parts")
-    assert [(row["name"], row["rules"]) for row in found] == [("b", "few"), ("c", "made")]
+    assert [(row["name"], row["rules"]) for row in found] == [("b", "few"), ("c", "made"), ("z", "few")]
     told = shop.query("SELECT rule, action, rows, sample FROM etl.quality ORDER BY rule")
-    assert [(row["rule"], row["rows"]) for row in told] == [("few", 1), ("made", 1)]
+    assert [(row["rule"], row["rows"]) for row in told] == [("few", 2), ("made", 1)]
     status = shop.json("status")
-    assert [(one["table"], one["rows"]) for one in status["quarantine"]] == [("parts", 2)]
+    assert [(one["table"], one["rows"]) for one in status["quarantine"]] == [("parts", 3)]
     assert "MED-SIL-003" in {one["code"] for one in status["findings"]}
 
 
 def test_what_is_mended_comes_back_and_all_is_equal(shop: Medallion) -> None:
     change(shop, "INSERT INTO makers (name) VALUES ('two')")  # at the source: the parent of c
+    change(shop, "UPDATE parts SET n = 9 WHERE name = 'z'")  # at the source: the row itself
     shop("run")
-    assert (names(shop), kept(shop)) == (["a", "c"], {"few": 1})
+    assert (names(shop), kept(shop)) == (["a", "c", "z"], {"few": 1})
     ruled(shop, 100)
     shop("up", "--yes")
     result = shop.json("quarantine", "replay", "parts")
     assert result["status"] == "SUCCEEDED"
-    assert (names(shop), kept(shop)) == (["a", "b", "c"], {})
+    assert (names(shop), kept(shop)) == (["a", "b", "c", "z"], {})
     shop.verified()
 
 
@@ -106,9 +109,9 @@ def test_a_file_that_is_cut_is_named_and_taken_once_it_is_whole(shop: Medallion)
     shop("run")
     (bad,) = shop.json("quarantine", "list")["files"]
     assert (bad["table"], bad["reason"]) == ("parts", "truncated")
-    assert names(shop) == ["a", "b", "c"]
+    assert names(shop) == ["a", "b", "c", "z"]
     file.write_bytes(whole)
     shop("run")
-    assert (names(shop), shop.json("quarantine", "list")["files"]) == (["a", "b", "c", "d"], [])
+    assert (names(shop), shop.json("quarantine", "list")["files"]) == (["a", "b", "c", "d", "z"], [])
     shop.verified()
     shop("down", "--yes")

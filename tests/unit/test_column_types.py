@@ -18,9 +18,9 @@ TABLE = Table(
     "shop",
     ("id",),
     (
-        Column("id", "int", ""),
+        Column("id", "int", "", (), "int"),
         Column("n", "int", "", (), "mediumint unsigned"),
-        Column("price", "decimal(10,2)", ""),
+        Column("price", "decimal(10,2)", "", (), "decimal(10,2)"),
     ),
     (),
 )

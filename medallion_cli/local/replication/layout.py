@@ -11,6 +11,7 @@ from medallion_cli.local.replication.columns import Shape, arrow_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     from medallion_cli.local.replication.task import Task
 
@@ -55,6 +56,14 @@ def bronze_schema(shape: Shape, task: Task) -> pa.Schema:
         fields.append(pa.field(task.timestamp_column, pa.string()))
     added = task.sequence_columns(shape.schema, shape.table)
     return pa.schema([*fields, *(pa.field(name, pa.string()) for name in added)])
+
+
+def open_writer(path: Path, schema: pa.Schema, task: Task) -> pq.ParquetWriter:
+    """A Parquet file to write; where the endpoint asks for milliseconds, moments are cut to them, as DMS does."""
+    import pyarrow.parquet as pq
+
+    cut = {"coerce_timestamps": "ms", "allow_truncated_timestamps": True} if task.milliseconds else {}
+    return pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, **cut)
 
 
 def before_columns(shape: Shape, task: Task) -> tuple[int, ...]:

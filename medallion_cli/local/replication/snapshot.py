@@ -133,8 +133,6 @@ def _blocks(pieces: Iterator[list[bytes]]) -> Iterator[bytes]:
 def _write(
     blocks: Iterator[bytes], load: Load, staging: Path, progress: Callable[[int], None]
 ) -> Iterator[tuple[Path, str]]:
-    import pyarrow.parquet as pq
-
     schema = layout.bronze_schema(load.shape, load.task)
     writer, rows, number = None, 0, load.files
     for block in blocks:
@@ -142,7 +140,7 @@ def _write(
         if writer is None:
             number += 1
             path = staging / f"LOAD-{load.shape.name}-{number:08X}.parquet"
-            writer, rows = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1), 0
+            writer, rows = layout.open_writer(path, schema, load.task), 0
         writer.write_table(table)
         rows += table.num_rows
         progress(table.num_rows)

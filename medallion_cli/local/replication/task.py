@@ -51,6 +51,7 @@ class Task:
     batch_bytes: int
     handles_truncate: bool
     start_position: str
+    milliseconds: bool = False  # moments are cut to milliseconds
 
     @property
     def before_prefix(self) -> str:
@@ -102,6 +103,7 @@ def read_task(home: Path) -> Task:
         batch_bytes=int(s3.get("CdcMinFileSize", 32_000)) * 1000,
         handles_truncate=bool(ddl.get("HandleSourceTableTruncated", True)),
         start_position=document.get("start_position", ""),
+        milliseconds=bool(s3.get("ParquetTimestampInMillisecond")),
     )
 
 

@@ -126,12 +126,11 @@ class _File:
 
     def _flush(self) -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         if not self._events:
             return
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self.path, self._schema, compression="zstd", compression_level=1)
+            self._writer = layout.open_writer(self.path, self._schema, self._task)
         self._writer.write_table(pa.table(self._arrays(), schema=self._schema))
         self._events, self._rows = [], 0
 

@@ -53,7 +53,7 @@ def only(
         yield from bring_scripts(target, found, package)
         return
     yield from bring_functions(target, found, package)
-    yield from bootstrap_source(target, found, package)
+    yield from bootstrap_source(target, found, package, pipeline)
 
 
 def bring(target: Target, found: dict[str, str], package: Package) -> Generator[Event, None, None]:

@@ -19,7 +19,11 @@ HEARTBEAT = ("medallion", "heartbeat")
 S3 = (
     ("DataFormat", "parquet", "bronze is Parquet"),
     ("IncludeOpForFullLoad", True, "rows of a full load would have no Op"),
-    ("ParquetTimestampInMillisecond", True, "Spark and Athena garble DMS's microseconds"),
+    (
+        "ParquetTimestampInMillisecond",
+        False,
+        "DATETIME(6) and TIMESTAMP(6) would lose their last three digits",
+    ),
     ("PreserveTransactions", False, "it forces CSV without column names and date folders"),
     ("CdcInsertsOnly", False, "updates and deletes would be lost"),
     ("CdcInsertsAndUpdates", False, "deletes would be lost"),

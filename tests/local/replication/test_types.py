@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from decimal import Decimal
 from typing import Any
 
@@ -129,3 +130,23 @@ def test_both_ways_give_the_same_parquet_types(database: Database, make_task: An
     assert by_name[f"c{columns.index('BIGINT UNSIGNED')}"] == "uint64"
     assert by_name[f"c{columns.index('DECIMAL(12,2)')}"] == "decimal128(12, 2)"
     assert by_name[f"c{columns.index('DATETIME')}"] == "timestamp[us]"
+
+
+def test_moments_are_cut_to_milliseconds_where_the_endpoint_says_so(
+    database: Database, make_task: Any
+) -> None:
+    moment = "'2026-01-02 03:04:05.678901'"
+    database.run("CREATE TABLE moments (id INT PRIMARY KEY, at DATETIME(6))")
+    database.run(f"INSERT INTO moments VALUES (1, {moment})")
+    tasks = [
+        make_task(f"{database.name}.moments", ParquetTimestampInMillisecond=cut) for cut in (True, False)
+    ]
+    for task, digits in zip(tasks, (678000, 678901), strict=True):
+        task.start()
+        task.wait_loaded()
+        database.run(f"REPLACE INTO moments VALUES (2, {moment})")
+        task.wait_caught_up(database)
+        task.stop()
+        found = {row["at"].microsecond for row in task.rows(f"{database.name}.moments")}
+        assert found == {digits}
+        shutil.rmtree(task.target)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+import pyarrow as pa
 import pytest
-from warehouse_case import Case
+from warehouse_case import ARROW, Case
 
 pytestmark = pytest.mark.engine
 
@@ -42,6 +45,24 @@ def test_files_out_of_order_duplicated_and_replayed_count_once(case: Case) -> No
     report = case.to_silver("brands")["brands"]
     assert case.live("brands") == {(1,): (1, "newest")}
     assert (report.read, report.inserted, report.updated, report.deleted) == (3, 0, 0, 0)
+
+
+def test_moments_are_read_in_the_unit_that_their_file_is_written_in(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.load("sales", [])
+    written = datetime(2026, 1, 2, 3, 4, 5, 678901)
+    kept = {"us": written, "ms": written.replace(microsecond=678000)}
+    kinds = [pa.timestamp(unit, zone) for unit in kept for zone in (None, "UTC")]
+    for number, kind in enumerate(kinds, 1):
+        monkeypatch.setitem(ARROW, "sold_at", kind)
+        case.changes("sales", [("I", number, {"sale_id": number, "line": 1, "sold_at": kept[kind.unit]})])
+    report = case.to_silver("sales")["sales"]
+    assert (report.state, report.quarantined, report.drift) == ("ok", 0, ())
+    held = case.house.at("sales", None).selectExpr("sale_id", "CAST(sold_at AS STRING)").collect()
+    assert dict(map(tuple, held)) == {
+        number: str(kept[kind.unit]).removesuffix("000") for number, kind in enumerate(kinds, 1)
+    }
 
 
 def test_nothing_new_adds_no_snapshot(case: Case) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from warehouse_case import Case, moment, seq
+from warehouse_case import ARROW, DDL, Case, moment, seq
 
 pytestmark = pytest.mark.engine
 
@@ -223,3 +223,21 @@ def test_a_number_too_wide_for_gold_fails_its_model_instead_of_being_wrapped(cas
     case.to_silver()
     with pytest.raises(Exception, match="product_id holds a number that does not fit int"):
         case.to_gold(models="dim_product")
+
+
+@pytest.mark.recovery
+def test_a_column_that_the_specification_has_first_is_null_until_it_comes(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.load("brands", [{"brand_id": 7, "name": "b"}])
+    case.to_silver("brands")
+    monkeypatch.setitem(DDL["brands"][1], "country", "varchar(2)")
+    monkeypatch.setitem(ARROW, "country", pa.string())
+    case.schema_drift["brands"] = "fail"
+    case.to_silver("brands")
+    case.to_gold(models="brands", full=True)
+    assert case.gold["brands"][(7,)] == [{"brand_id": 7, "name": "b", "country": None}]
+    case.changes("brands", [("U", 5, {"brand_id": 7, "name": "b", "country": "de"})])
+    assert case.to_silver("brands")["brands"].state == "ok"
+    case.to_gold(models="brands")
+    assert case.gold["brands"][(7,)][0]["country"] == "de"

@@ -239,6 +239,11 @@ def test_one_table_is_loaded_alone_and_the_others_go_on(case: Case) -> None:
     assert case.to_gold() == {}
     assert state(case) == before
     assert case.house.property("products", "medallion.generation") == "g0001", "which retention has to keep"
+    case.generation = "g0001"
+    case.changes("products", [("U", 6, product(2, 2, "late"))])
+    case.generation = "g0002"
+    case.to_silver("products")
+    assert "late" in case.live("products")[(2,)], "of a table that goes on every folder since its load counts"
 
 
 def test_a_whole_generation_after_one_of_a_single_table(case: Case) -> None:

@@ -71,3 +71,8 @@ def test_names_have_to_be_there_and_references_lead_nowhere_back() -> None:
     back = of(references={"x": "children.p"})
     assert in_circles({"parents": (back,), "children": (child,)}) == "children"
     assert in_circles({"children": (of(references={"p": "children.p"}),)}) is None
+
+
+def test_names_of_the_silver_job_are_refused() -> None:
+    (told,) = faults({"parts": ({"n": 1}, (expectation("type_of_n", ExpectationEntry(not_null="n")),))})
+    assert told.startswith("tables.parts.expectations.type_of_n: names that begin with type_of_ are")

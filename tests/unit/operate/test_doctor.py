@@ -260,29 +260,29 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
         lambda aws: aws.settings_of_source.update({"binlog retention hours": None}),
         "MED-DMS-003", "medallion doctor --fix",
     ),
-    "replication is stopped": (_set(task="stopped"), "MED-DMS-030", "medallion replicate start"),
+    "replication is stopped": (_set(task="stopped"), "MED-DMS-030", "medallion replicate start && medallion run"),
     "replication failed": (
-        _set(task="failed", message="Last Error no memory"), "MED-DMS-031", "medallion replicate start",
+        _set(task="failed", message="Last Error no memory"), "MED-DMS-031", "medallion replicate start && medallion run",
     ),
     "the binlog was purged": (
         _set(task="failed", message="the binlog position is not available any more: 1236"),
-        "MED-DMS-032", "medallion replicate reload --yes",
+        "MED-DMS-032", "medallion replicate reload --yes && medallion run",
     ),
     "the binlog is gone while replication stands": (
         _set(task="stopped", binlogs=["mysql-bin-changelog.000040"]),
-        "MED-DMS-032", "medallion replicate reload --yes",
+        "MED-DMS-032", "medallion replicate reload --yes && medallion run",
     ),
     "the binlog's format is wrong": (
         lambda aws: aws.settings_of_source.update(binlog_format="STATEMENT"),
-        "MED-DMS-033", "medallion pause && medallion resume && medallion replicate reload --yes",
+        "MED-DMS-033", "medallion pause && medallion resume && medallion replicate reload --yes && medallion run",
     ),
     "the row image is wrong": (
         lambda aws: aws.settings_of_source.update(binlog_row_image="MINIMAL"),
-        "MED-DMS-033", "medallion pause && medallion resume && medallion replicate reload --yes",
+        "MED-DMS-033", "medallion pause && medallion resume && medallion replicate reload --yes && medallion run",
     ),
     "a table has an error": (
         lambda aws: aws.tables.append(("shop", "brands", "Table error", 0)),
-        "MED-DMS-034", "medallion replicate reload --yes",
+        "MED-DMS-034", "medallion replicate reload --yes && medallion run",
     ),
     "replication lags": (_set(latency=4000.0), "MED-DMS-035", "medallion logs bronze --since 1h"),
     "replication never ran": (_set(task="ready", started=False), "MED-DMS-036", "medallion replicate start"),

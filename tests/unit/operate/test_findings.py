@@ -67,4 +67,4 @@ def test_explain_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None
     assert stop.value.code == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "MED-DMS-030  replication is stopped"
-    assert said[2] == "try  medallion replicate start"
+    assert said[2] == "try  medallion replicate start && medallion run"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -169,6 +170,21 @@ def test_one_that_was_cut_off_before_dms_was_told_is_finished_by_the_next_start(
             target.tables = [(s, t, "Table completed", n) for s, t, _, n in target.tables]
     assert target.reloads == ["shop.orders"]
     assert json.loads(target.objects["generations/g0002.json"])["loaded"]
+
+
+def test_one_that_was_cut_off_after_dms_was_told_is_not_told_again(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target: Any = Environment()
+    with monkeypatch.context() as killed:
+        killed.setattr(generations, "_await_begun", lambda *_: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            list(reload.reload_tables(target, WHERE, target.settings, ["shop.orders"]))
+    assert target.reloads == ["shop.orders"]
+    for _ in replicate.start(target, WHERE, target.settings):
+        target.tables = [(s, t, "Table completed", n) for s, t, _, n in target.tables]
+    assert target.reloads == ["shop.orders"]
+    assert not any(generations.MARK in name for name in target.parameters)
 
 
 def test_a_reload_of_all_that_was_begun_comes_first(clock: Clock) -> None:

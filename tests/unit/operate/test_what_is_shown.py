@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 from rich.text import Text
 
 from medallion_cli.aws.logs import Line
+from medallion_cli.cli import main
+from medallion_cli.commands import health
 from medallion_cli.commands.screens import finding_lines, gantt, status_lines
 from medallion_cli.console import Terminal
 from medallion_cli.events import Finished, Progressed
 from medallion_cli.operations import logs, progress
+from medallion_cli.operations import status as of_environment
 from medallion_cli.operations.doctor.catalogue import finding
 from medallion_cli.operations.doctor.causes import code_of_error
 from medallion_cli.operations.runs import Stage
@@ -130,10 +134,23 @@ def test_status_keeps_to_the_width(width: int, monkeypatch: pytest.MonkeyPatch) 
     assert ("last change" in text) == (width == 160)
 
 
+def test_remedies_in_the_document_of_status_are_as_one_types_them_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(health, "_look", lambda *_: None)
+    monkeypatch.setattr(of_environment, "status", lambda _: _status())
+    with pytest.raises(SystemExit) as stop:
+        main(["--env", "dev", "--project", "/shop", "--output", "json", "status"])
+    assert stop.value.code == 3
+    (found,) = json.loads(capsys.readouterr().out)["findings"]
+    start = "medallion --env dev --project /shop"
+    assert found["remedy"] == f"{start} replicate start && {start} run"
+
+
 def test_a_finding_is_what_is_wrong_and_what_to_type() -> None:
     first, second = (line.plain for line in finding_lines([finding("MED-DMS-030", "replication is stopped")]))
     assert first.startswith("✗ MED-DMS-030 replication is stopped")
-    assert second == "  try medallion replicate start"
+    assert second == "  try medallion replicate start && medallion run"
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from medallion_cli.cli import main
 from medallion_cli.local.replication.binlog import Rows
 from medallion_cli.local.replication.faults import ReplicationFault
 from medallion_cli.local.replication.simulation import (
@@ -113,3 +114,14 @@ def test_they_outlive_a_process_and_are_counted_down(tmp_path: Path, simulator: 
 
 def test_a_key_names_its_table() -> None:
     assert [table_of(k) for k in (ORDERS, "shop/orders/20261123-101530123.parquet")] == ["shop.orders"] * 2
+
+
+def test_nothing_is_simulated_where_nothing_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEDALLION_STATE_HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as stop:
+        main(["local", "simulate", "ties"])
+    assert stop.value.code == 2
+    assert "environment local is not up" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -143,7 +143,7 @@ REPLICATED: list[Mistake] = [
     Mistake("transactions are kept", put("replication", "TargetEndpoint", "S3Settings.PreserveTransactions", True), REPLICATION, "PreserveTransactions", "CSV"),
     Mistake("no Op in a full load", put("replication", "TargetEndpoint", "S3Settings.IncludeOpForFullLoad", False), REPLICATION, "IncludeOpForFullLoad", "no Op"),
     Mistake("attributes win over settings", put("replication", "TargetEndpoint", "ExtraConnectionAttributes", "cdcInsertsOnly=true"), REPLICATION, "CdcInsertsOnly", "lost"),
-    Mistake("microsecond timestamps", drop("replication", "TargetEndpoint", "S3Settings.ParquetTimestampInMillisecond"), REPLICATION, "ParquetTimestampInMillisecond", "garble"),
+    Mistake("millisecond timestamps", put("replication", "TargetEndpoint", "S3Settings.ParquetTimestampInMillisecond", True), REPLICATION, "ParquetTimestampInMillisecond", "lose their last three digits"),
     Mistake("a TLS mode that MySQL lacks", put("replication", "SourceEndpoint", "SslMode", "require"), REPLICATION, "SslMode", "require"),
     Mistake("TLS off", put("replication", "SourceEndpoint", "SslMode", "none"), REPLICATION, "SslMode", "without TLS"),
     Mistake("no certificate", drop("replication", "SourceEndpoint", "CertificateArn"), REPLICATION, "CertificateArn", "authority"),
