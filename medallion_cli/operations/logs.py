@@ -76,7 +76,7 @@ class Query:
     groups: tuple[str, ...]
     since: datetime
     until: datetime | None = None
-    streams: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()  # how their names begin
     grep: re.Pattern[str] | None = None
 
     def takes(self, line: Line) -> bool:
@@ -190,7 +190,10 @@ def _exceptions(target: Target, outputs: dict[str, str], settings: Settings, run
     if not failed:
         return []
     asked = window(target, outputs, run, None) | {"streams": tuple(job.id for job in failed)}
-    found = read(target, Query((f"/aws-glue/{settings.prefix}/error",), **asked))
+    names = groups(
+        target, outputs, settings, "glue"
+    )  # a traceback on stderr is in `output`, Spark's own in `error`
+    found = read(target, Query(names, **asked))
     return exceptions(line.text for line in found)
 
 
