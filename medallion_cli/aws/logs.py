@@ -29,10 +29,10 @@ class Line:
 def lines(
     target: Target, group: str, since: datetime, until: datetime | None = None, streams: Sequence[str] = ()
 ) -> Iterator[Line]:
-    """The lines of a group from `since` to `until`, of all streams or of those whose names begin so; none of a group that there is not.
+    """The lines of a group from `since` to `until`, of all streams or those whose names begin so; none without the group.
 
-    By the beginning, since Glue names a run's streams `<id>-driver` and `<id>-1`, and CloudWatch refuses a whole request that
-    names a stream which is not there (yet).
+    By the beginning, since Glue names a run's streams `<id>-driver` and `<id>-1`, and CloudWatch refuses a whole request
+    that names a stream which is not there (yet).
     """
     asked: dict[str, Any] = {"logGroupName": group, "startTime": _millis(since)}
     asked |= {"endTime": _millis(until)} if until else {}

@@ -116,7 +116,7 @@ def failed(target: Target, outputs: dict[str, str]) -> Execution | None:
 def window(target: Target, outputs: dict[str, str], run: Execution, where: str | None) -> dict[str, Any]:
     """`since`, `until` and `streams` of a run's lines: those of its own jobs, as far as they are jobs' logs."""
     until = run.stopped_at + MARGIN if run.stopped_at else None
-    jobs = _jobs(target, outputs, run.run_id, where)
+    jobs = _jobs(target, outputs, run, where)
     return {"since": run.started_at - MARGIN, "until": until, "streams": tuple(job.id for job in jobs)}
 
 
@@ -125,14 +125,15 @@ def recent_streams(
 ) -> tuple[str, ...]:
     """The streams of a layer's own jobs since a moment; () where a layer has the group to itself."""
     names = JOBS.get(where or "", ())
-    found = [job for name in names for job in job_runs(target, outputs[name])]
+    found = [job for name in names for job in job_runs(target, outputs[name], since=since - MARGIN)]
     young = [job.id for job in found if job.started_at is not None and job.started_at >= since - MARGIN]
     return tuple(young or ["none"]) if names else ()
 
 
-def _jobs(target: Target, outputs: dict[str, str], run_id: str, where: str | None) -> list[JobRun]:
+def _jobs(target: Target, outputs: dict[str, str], run: Execution, where: str | None) -> list[JobRun]:
     names = JOBS.get(where or "", (*JOBS["silver"], *JOBS["gold"]))
-    return [job for name in names for job in job_runs(target, outputs[name]) if job.run_id == run_id]
+    found = (job for name in names for job in job_runs(target, outputs[name], since=run.started_at))
+    return [job for job in found if job.run_id == run.run_id]
 
 
 def read(target: Target, query: Query) -> list[Line]:
@@ -184,9 +185,7 @@ def failed_state(entered: Sequence[tuple[int, str]]) -> str:
 
 def _exceptions(target: Target, outputs: dict[str, str], settings: Settings, run: Execution) -> list[str]:
     """The exceptions' own lines of the jobs that failed, innermost first, each once."""
-    failed = [
-        job for job in _jobs(target, outputs, run.run_id, None) if job.state in ("FAILED", "ERROR", "TIMEOUT")
-    ]
+    failed = [job for job in _jobs(target, outputs, run, None) if job.state in ("FAILED", "ERROR", "TIMEOUT")]
     if not failed:
         return []
     asked = window(target, outputs, run, None) | {"streams": tuple(job.id for job in failed)}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from medallion_cli.aws.jobs import JobRun
+from medallion_cli.aws.jobs import JobRun, job_runs
 from medallion_cli.aws.logs import ASKED, lines
 from medallion_cli.errors import AwsError
 from medallion_cli.operations import logs
@@ -67,3 +67,29 @@ def test_a_cause_is_looked_for_on_stderr_too(monkeypatch: pytest.MonkeyPatch) ->
     settings: Any = SimpleNamespace(prefix="shop")
     run: Any = SimpleNamespace(run_id="run-1", started_at=NOW, stopped_at=NOW)
     assert logs._exceptions(target, {}, settings, run) == ["ValueError: no such column"]
+
+
+class Glue:
+    """GetJobRuns: a run every quarter of an hour, newest first, a page at a time."""
+
+    def __init__(self) -> None:
+        self.pages = 0
+
+    def get_job_runs(self, JobName: str, MaxResults: int, NextToken: str = "0") -> dict[str, Any]:
+        assert MaxResults <= 200, "Glue refuses more"
+        self.pages += 1
+        first = int(NextToken)
+        runs = [
+            {"Id": f"jr_{n}", "JobRunState": "SUCCEEDED", "StartedOn": NOW - timedelta(minutes=15 * n)}
+            for n in range(first, first + MaxResults)
+        ]
+        return {"JobRuns": runs, "NextToken": str(first + MaxResults)}
+
+
+def test_the_jobs_of_a_run_of_last_week_are_found() -> None:
+    glue = Glue()
+    target: Any = SimpleNamespace(client=lambda _: glue)
+    found = job_runs(target, "shop-bronze-to-silver", since=NOW - timedelta(days=7))
+    assert "jr_672" in [one.id for one in found]
+    assert glue.pages == 4
+    assert len(job_runs(target, "shop-bronze-to-silver", 5)) == 5
