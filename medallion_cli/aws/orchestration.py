@@ -40,6 +40,11 @@ class Execution:
         end = self.stopped_at or datetime.now(self.started_at.tzinfo)
         return (end - self.started_at).total_seconds()
 
+    @property
+    def gave_way(self) -> bool:
+        """Whether it ended at once, since another one was in flight."""
+        return bool(self.output.get("status") == "skipped")
+
 
 @dataclass(frozen=True)
 class Brief:
@@ -132,6 +137,10 @@ class StateMachine:
         found = self.client.list_executions(stateMachineArn=self.arn, maxResults=100)["executions"]
         newest = sorted(found, key=lambda e: e["startDate"], reverse=True)
         return (self.execution(e["executionArn"]) for e in newest)
+
+    def latest(self) -> Execution | None:
+        """The newest one that did not give way to another."""
+        return next((one for one in self.newest() if not one.gave_way), None)
 
     def events(self, arn: str) -> list[tuple[int, str]]:
         """(event id, kind) of the newest few events, newest first."""

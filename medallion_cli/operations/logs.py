@@ -99,18 +99,16 @@ def groups(target: Target, outputs: dict[str, str], settings: Settings, where: s
 
 def of_run(target: Target, outputs: dict[str, str], run_id: str) -> Execution:
     """The execution of a run; UsageError when there is none of that id."""
-    machine = StateMachine(target, outputs)
-    found = next((brief for brief in machine.recent(1000) if brief.run_id == run_id), None)
+    found = StateMachine(target, outputs).named(run_id)
     if found is None:
         raise UsageError(f"no run {run_id!r}", hint="medallion runs")
-    return machine.execution(found.arn)
+    return found
 
 
 def failed(target: Target, outputs: dict[str, str]) -> Execution | None:
     """The newest run, when it failed."""
-    machine = StateMachine(target, outputs)
-    newest = machine.recent(1)
-    return machine.execution(newest[0].arn) if newest and newest[0].status in BAD else None
+    newest = StateMachine(target, outputs).latest()
+    return newest if newest is not None and newest.status in BAD else None
 
 
 def window(target: Target, outputs: dict[str, str], run: Execution, where: str | None) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def find(machine: StateMachine, run_id: str | None) -> Execution:
         return named
     newest: dict[bool, Execution] = {}
     for execution in machine.newest():
-        if execution.output.get("status") != "skipped":  # it gave way to another
+        if not execution.gave_way:
             newest.setdefault("housekeeping" in execution.input.get("layers", []), execution)
         if len(newest) == 2:
             break

@@ -96,8 +96,8 @@ class Look:
 
     @cached_property
     def last(self) -> Execution | None:
-        """The newest run."""
-        return self.machine.execution(self.recent[0].arn) if self.recent else None
+        """The newest run that did not give way to another: a schedule starts one while the last one still works."""
+        return self.machine.latest()
 
     @cached_property
     def summary(self) -> Document:

@@ -77,7 +77,7 @@ def scheduled(look: Look) -> Iterator[Finding]:
     every = _rate(pipeline.expression)
     if every is None or look.last is None or look.last.status == "RUNNING":
         return
-    since = look.now - look.last.started_at
+    since = look.now - look.recent[0].started_at  # one that gave way was started, too
     if since > every * MISSED:
         told = durations.told(since.total_seconds())
         yield finding(
