@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -208,9 +207,9 @@ def _execution(found: dict[str, Any]) -> Execution:
 
 def _failure(error: str, cause: str) -> tuple[str, str]:
     """What a run failed of: state_machine.yaml fails in an expression that tells it as JSON, among other words."""
-    found = re.search(r'\{"Error":.*\}', cause, re.DOTALL)
+    begins = cause.find('{"Error":') if error == "States.QueryEvaluationError" else -1
     try:
-        told = json.loads(found[0]) if found and error == "States.QueryEvaluationError" else None
+        told = json.JSONDecoder().raw_decode(cause, begins)[0] if begins >= 0 else None
     except ValueError:
         told = None
     return (str(told["Error"]), str(told.get("Cause", ""))) if told else (error, cause)

@@ -17,6 +17,7 @@ from medallion_cli.operations import logs, progress, status
 from medallion_cli.operations.doctor.catalogue import finding
 from medallion_cli.operations.doctor.causes import code_of_error
 from medallion_cli.operations.doctor.look import Look
+from medallion_cli.operations.run import newest_runs
 from medallion_cli.operations.runs import Stage
 from medallion_cli.operations.status import Engine, Status
 
@@ -95,6 +96,29 @@ def test_a_run_in_flight_is_not_expected_to_be_as_quick_as_one_that_gave_way() -
     target: Any = SimpleNamespace(client=lambda _: Executions())
     look = Look(target, {"StateMachineArn": "m"}, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
     assert status._usual(look) == 60.0
+
+
+class Objects:
+    """S3 with two runs a day of a year."""
+
+    def __init__(self) -> None:
+        days = (datetime.now(UTC) - timedelta(days=n) for n in range(365))
+        self.names = sorted(f"run-{day:%Y%m%d}T{hour}0000Z-0000" for day in days for hour in ("02", "14"))
+        self.listed: list[int] = []
+
+    def list_objects_v2(self, Prefix: str, StartAfter: str = "", **_: Any) -> dict[str, Any]:
+        found = [f"{Prefix}{name}/" for name in self.names if f"{Prefix}{name}/" > StartAfter]
+        self.listed.append(len(found))
+        return {"CommonPrefixes": [{"Prefix": name} for name in found]}
+
+
+def test_the_newest_runs_are_found_without_listing_those_of_a_year() -> None:
+    s3 = Objects()
+    target: Any = SimpleNamespace(client=lambda _: s3)
+    assert newest_runs(target, {"ArtifactsBucket": "b"}, 20) == s3.names[::-1][:20]
+    assert max(s3.listed) < 100
+    s3.names = s3.names[:5]
+    assert newest_runs(target, {"ArtifactsBucket": "b"}, 20) == s3.names[::-1]
 
 
 def test_the_failed_state_is_the_one_before_the_catch() -> None:
