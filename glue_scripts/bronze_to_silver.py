@@ -22,6 +22,7 @@ from medallion_glue.objects import put_json
 from medallion_glue.relations import waves
 from medallion_glue.replay import Replayed, replay
 from medallion_glue.silver import SilverTable, TableReport
+from medallion_glue.step_file import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,18 +49,17 @@ def main() -> None:
     house = Lakehouse(open_session("bronze_to_silver"), arguments["catalog"], arguments["silver_database"])
     house.create_database()
     reports = list(take_tables(house, pipeline, arguments))
-    put_json(
-        f"s3://{arguments['artifacts_bucket']}/runs/{arguments['run_id']}/bronze_to_silver.json",
-        {
-            "run_id": arguments["run_id"],
-            "step": "bronze_to_silver",
-            "started_at": started.isoformat(),
-            "finished_at": datetime.now(UTC).isoformat(),
-            "generation": arguments["generation"],
-            "heartbeat": newest_token(house.spark, arguments["bronze_bucket"], arguments["generation"]),
-            "tables": [report.document() for report in reports],
-        },
-    )
+    step = {
+        "run_id": arguments["run_id"],
+        "step": "bronze_to_silver",
+        "started_at": started.isoformat(),
+        "finished_at": datetime.now(UTC).isoformat(),
+        "generation": arguments["generation"],
+        "heartbeat": newest_token(house.spark, arguments["bronze_bucket"], arguments["generation"]),
+        "tables": [report.document() for report in reports],
+    }
+    place = f"s3://{arguments['artifacts_bucket']}/runs/{arguments['run_id']}/bronze_to_silver.json"
+    put_json(place, fitted(step))
     if failed := [report for report in reports if report.state == "failed"]:
         raise SystemExit("; ".join(f"{report.table}: {report.error}" for report in failed))
 

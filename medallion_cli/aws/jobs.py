@@ -27,10 +27,20 @@ class JobRun:
     dpu_seconds: float
 
 
-def job_runs(target: Target, job: str, limit: int = 50) -> list[JobRun]:
-    """The newest runs of a job, newest first."""
-    found = target.client("glue").get_job_runs(JobName=job, MaxResults=limit)["JobRuns"]
-    return [_job_run(one) for one in found]
+PAGE = 200  # Glue's limit for one GetJobRuns
+
+
+def job_runs(target: Target, job: str, limit: int = PAGE, since: datetime | None = None) -> list[JobRun]:
+    """The newest runs of a job, newest first; with `since` as many as it takes to reach back to that moment."""
+    found: list[JobRun] = []
+    token: dict[str, str] = {}
+    while True:
+        page = target.client("glue").get_job_runs(JobName=job, MaxResults=limit, **token)
+        found += [_job_run(one) for one in page["JobRuns"]]
+        reached = since is None or any(one.started_at and one.started_at < since for one in found)
+        if reached or not page.get("NextToken"):
+            return found
+        token = {"NextToken": page["NextToken"]}
 
 
 def _job_run(found: dict[str, Any]) -> JobRun:

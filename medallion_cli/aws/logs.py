@@ -1,4 +1,4 @@
-"""CloudWatch Logs: lines of a group, oldest first."""
+"""CloudWatch Logs: lines of a group; those of one stream oldest first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medallion_cli.errors import AwsError
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
 
-STREAMS = 100  # CloudWatch's limit for names in one request
+ASKED = 10  # beginnings of names that are asked for one by one; CloudWatch takes one in a request
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,21 @@ class Line:
 def lines(
     target: Target, group: str, since: datetime, until: datetime | None = None, streams: Sequence[str] = ()
 ) -> Iterator[Line]:
-    """The lines of a group from `since` to `until`, of all streams or of those named; none of a group that there is not."""
+    """The lines of a group from `since` to `until`, of all streams or those whose names begin so; none without the group.
+
+    By the beginning, since Glue names a run's streams `<id>-driver` and `<id>-1`, and CloudWatch refuses a whole request
+    that names a stream which is not there (yet).
+    """
     asked: dict[str, Any] = {"logGroupName": group, "startTime": _millis(since)}
     asked |= {"endTime": _millis(until)} if until else {}
-    asked |= {"logStreamNames": list(streams)[:STREAMS]} if streams else {}
+    if len(streams) > ASKED:
+        yield from (line for line in _pages(target, asked) if line.stream.startswith(tuple(streams)))
+        return
+    for beginning in streams or ("",):
+        yield from _pages(target, asked | ({"logStreamNamePrefix": beginning} if beginning else {}))
+
+
+def _pages(target: Target, asked: dict[str, Any]) -> Iterator[Line]:
     token: dict[str, str] = {}
     while True:
         try:
@@ -41,7 +52,7 @@ def lines(
             if error.code == "ResourceNotFoundException":
                 return
             raise
-        yield from (_line(group, event) for event in page.get("events", []))
+        yield from (_line(asked["logGroupName"], event) for event in page.get("events", []))
         if not page.get("nextToken"):
             return
         token = {"nextToken": page["nextToken"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -39,6 +38,11 @@ class Execution:
         """How long it took (so far)."""
         end = self.stopped_at or datetime.now(self.started_at.tzinfo)
         return (end - self.started_at).total_seconds()
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it ended at once, since another one was in flight."""
+        return bool(self.output.get("status") == "skipped")
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,10 @@ class StateMachine:
         newest = sorted(found, key=lambda e: e["startDate"], reverse=True)
         return (self.execution(e["executionArn"]) for e in newest)
 
+    def latest(self) -> Execution | None:
+        """The newest one that did not give way to another."""
+        return next((one for one in self.newest() if not one.gave_way), None)
+
     def events(self, arn: str) -> list[tuple[int, str]]:
         """(event id, kind) of the newest few events, newest first."""
         found = self.client.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=10)
@@ -199,9 +207,9 @@ def _execution(found: dict[str, Any]) -> Execution:
 
 def _failure(error: str, cause: str) -> tuple[str, str]:
     """What a run failed of: state_machine.yaml fails in an expression that tells it as JSON, among other words."""
-    found = re.search(r'\{"Error":.*\}', cause, re.DOTALL)
+    begins = cause.find('{"Error":') if error == "States.QueryEvaluationError" else -1
     try:
-        told = json.loads(found[0]) if found and error == "States.QueryEvaluationError" else None
+        told = json.JSONDecoder().raw_decode(cause, begins)[0] if begins >= 0 else None
     except ValueError:
         told = None
     return (str(told["Error"]), str(told.get("Cause", ""))) if told else (error, cause)

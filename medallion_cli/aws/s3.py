@@ -22,9 +22,10 @@ def keys(target: Target, bucket: str, prefix: str = "") -> Iterator[str]:
         yield from (entry["Key"] for entry in page.get("Contents", []))
 
 
-def folders(target: Target, bucket: str, prefix: str) -> list[str]:
-    """The names directly under a prefix (without it, without the slash)."""
-    pages = _pages(target, Bucket=bucket, Prefix=prefix, Delimiter="/")
+def folders(target: Target, bucket: str, prefix: str, after: str = "") -> list[str]:
+    """The names directly under a prefix (without it, without the slash), those after `after` alone."""
+    start = {"StartAfter": f"{prefix}{after}"} if after else {}
+    pages = _pages(target, Bucket=bucket, Prefix=prefix, Delimiter="/", **start)
     return [e["Prefix"][len(prefix) : -1] for page in pages for e in page.get("CommonPrefixes", [])]
 
 

@@ -35,6 +35,8 @@ def list_(
     if found["files"]:
         shown = ("table", "file", "reason", "size")
         call.terminal.rows("set aside", shown, [tuple(file[c] for c in shown) for file in found["files"]])
+    if untold := found["files_total"] - len(found["files"]):
+        call.terminal.say(f"and {untold:,} more files that are set aside")
     if not found["rules"] and not found["files"]:
         call.terminal.say("nothing is in quarantine, and no file is set aside", None)
 

@@ -76,7 +76,7 @@ class Query:
     groups: tuple[str, ...]
     since: datetime
     until: datetime | None = None
-    streams: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()  # how their names begin
     grep: re.Pattern[str] | None = None
 
     def takes(self, line: Line) -> bool:
@@ -99,24 +99,22 @@ def groups(target: Target, outputs: dict[str, str], settings: Settings, where: s
 
 def of_run(target: Target, outputs: dict[str, str], run_id: str) -> Execution:
     """The execution of a run; UsageError when there is none of that id."""
-    machine = StateMachine(target, outputs)
-    found = next((brief for brief in machine.recent(1000) if brief.run_id == run_id), None)
+    found = StateMachine(target, outputs).named(run_id)
     if found is None:
         raise UsageError(f"no run {run_id!r}", hint="medallion runs")
-    return machine.execution(found.arn)
+    return found
 
 
 def failed(target: Target, outputs: dict[str, str]) -> Execution | None:
     """The newest run, when it failed."""
-    machine = StateMachine(target, outputs)
-    newest = machine.recent(1)
-    return machine.execution(newest[0].arn) if newest and newest[0].status in BAD else None
+    newest = StateMachine(target, outputs).latest()
+    return newest if newest is not None and newest.status in BAD else None
 
 
 def window(target: Target, outputs: dict[str, str], run: Execution, where: str | None) -> dict[str, Any]:
     """`since`, `until` and `streams` of a run's lines: those of its own jobs, as far as they are jobs' logs."""
     until = run.stopped_at + MARGIN if run.stopped_at else None
-    jobs = _jobs(target, outputs, run.run_id, where)
+    jobs = _jobs(target, outputs, run, where)
     return {"since": run.started_at - MARGIN, "until": until, "streams": tuple(job.id for job in jobs)}
 
 
@@ -125,14 +123,15 @@ def recent_streams(
 ) -> tuple[str, ...]:
     """The streams of a layer's own jobs since a moment; () where a layer has the group to itself."""
     names = JOBS.get(where or "", ())
-    found = [job for name in names for job in job_runs(target, outputs[name])]
+    found = [job for name in names for job in job_runs(target, outputs[name], since=since - MARGIN)]
     young = [job.id for job in found if job.started_at is not None and job.started_at >= since - MARGIN]
     return tuple(young or ["none"]) if names else ()
 
 
-def _jobs(target: Target, outputs: dict[str, str], run_id: str, where: str | None) -> list[JobRun]:
+def _jobs(target: Target, outputs: dict[str, str], run: Execution, where: str | None) -> list[JobRun]:
     names = JOBS.get(where or "", (*JOBS["silver"], *JOBS["gold"]))
-    return [job for name in names for job in job_runs(target, outputs[name]) if job.run_id == run_id]
+    found = (job for name in names for job in job_runs(target, outputs[name], since=run.started_at))
+    return [job for job in found if job.run_id == run.run_id]
 
 
 def read(target: Target, query: Query) -> list[Line]:
@@ -184,13 +183,14 @@ def failed_state(entered: Sequence[tuple[int, str]]) -> str:
 
 def _exceptions(target: Target, outputs: dict[str, str], settings: Settings, run: Execution) -> list[str]:
     """The exceptions' own lines of the jobs that failed, innermost first, each once."""
-    failed = [
-        job for job in _jobs(target, outputs, run.run_id, None) if job.state in ("FAILED", "ERROR", "TIMEOUT")
-    ]
+    failed = [job for job in _jobs(target, outputs, run, None) if job.state in ("FAILED", "ERROR", "TIMEOUT")]
     if not failed:
         return []
     asked = window(target, outputs, run, None) | {"streams": tuple(job.id for job in failed)}
-    found = read(target, Query((f"/aws-glue/{settings.prefix}/error",), **asked))
+    names = groups(
+        target, outputs, settings, "glue"
+    )  # a traceback on stderr is in `output`, Spark's own in `error`
+    found = read(target, Query(names, **asked))
     return exceptions(line.text for line in found)
 
 

@@ -52,6 +52,10 @@ def kept_out(look: Look, table: str | None = None) -> Document:
             for name, entry in sorted(entries.items())
             for file in entry.get("set_aside") or ()
         ],
+        "files_total": sum(
+            int(entry.get("set_aside_total") or len(entry.get("set_aside") or ()))
+            for entry in entries.values()
+        ),
     }
 
 

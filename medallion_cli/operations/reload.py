@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medallion_cli.aws.replication import Replication
-from medallion_cli.errors import MedallionError
+from medallion_cli.errors import MedallionError, UsageError
 from medallion_cli.events import Event, Finished, Started
 from medallion_cli.operations import generations, marks, replicate, source_database
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
     from medallion_cli.settings import Settings
     from medallion_cli.spec import Pipeline
+
+MOST = 10  # tables that DMS loads again while their task runs
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,13 @@ class ReloadPlan:
 
 
 def plan(target: Target, outputs: dict[str, str], pipeline: Pipeline, names: Sequence[str]) -> ReloadPlan:
-    """Looks; UsageError for a table that the specification doesn't know, MedallionError when nothing was ever loaded."""
+    """Looks; UsageError for an unknown table and for too many, MedallionError when nothing was ever loaded."""
     wanted = [pipeline.table(name) for name in names] or list(pipeline.tables)
+    if len(set(names)) > MOST:
+        raise UsageError(
+            f"DMS loads at most {MOST} tables anew beside the others, not {len(set(names))}; without --table all",
+            hint="medallion replicate reload --yes",
+        )
     replication = Replication(target, outputs)
     if not replication.task().started:
         raise MedallionError("replication has never run: nothing to reload", hint="medallion replicate start")

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 # Step Functions enters a Fail state that failed again, and fails again: machines deployed before `Is it retried`.
 DEAD_END = "FailStateEntered"
+LOOKS, PAUSE = (
+    30,
+    0.5,
+)  # until DescribeExecution, which is eventually consistent, knows of a redrive; seconds between
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def find(machine: StateMachine, run_id: str | None) -> Execution:
         return named
     newest: dict[bool, Execution] = {}
     for execution in machine.newest():
-        if execution.output.get("status") != "skipped":  # it gave way to another
+        if not execution.gave_way:
             newest.setdefault("housekeeping" in execution.input.get("layers", []), execution)
         if len(newest) == 2:
             break
@@ -95,7 +99,17 @@ def _again(machine: StateMachine, execution: Execution) -> Generator[Event, None
             refused = str(error)
         else:
             yield Noted(f"{execution.run_id} is redriven")
-            return "redriven", machine.execution(execution.arn), max((e for e, _ in newest), default=0)
+            return "redriven", _going_on(machine, execution), max((e for e, _ in newest), default=0)
     run_id = runs.new_run_id()
     yield Noted(f"{execution.run_id} cannot be redriven ({refused}): the same anew, as {run_id}")
     return "anew", machine.execution(machine.start(run_id, execution.input)), 0
+
+
+def _going_on(machine: StateMachine, before: Execution) -> Execution:
+    """The execution as it is after its redrive, not as it failed before."""
+    for _ in range(LOOKS):
+        found = machine.execution(before.arn)
+        if found.status == "RUNNING" or found.redrives > before.redrives:
+            return found
+        time.sleep(PAUSE)
+    return found

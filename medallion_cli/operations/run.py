@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.aws.orchestration import Execution, StateMachine
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from medallion_cli.spec import Pipeline
 
 LAYERS = ("bronze", "silver", "gold")
+RECENT_DAYS = (2, 30)  # that are looked through for runs before all are
 # The state machine's states that a run's progress shows; what is entered between two of them counts to the first.
 PHASES = ("Bronze to silver", "Silver to gold", "Load staging", "Merge", "Housekeeping", "Write summary")
 
@@ -142,6 +143,19 @@ def read_step(target: Target, outputs: dict[str, str], run_id: str, step: str) -
 
     text = read_text(target, outputs["ArtifactsBucket"], f"runs/{run_id}/{step}.json")
     return json.loads(text) if text else None
+
+
+def newest_runs(target: Target, outputs: dict[str, str], count: int) -> list[str]:
+    """Ids of the newest runs that have files, newest first; there are tens of thousands after a year."""
+    from medallion_cli.aws.s3 import folders
+
+    found: list[str] = []
+    for days in (*RECENT_DAYS, None):
+        after = "" if days is None else f"run-{datetime.now(UTC) - timedelta(days=days):%Y%m%d}"
+        found = sorted(folders(target, outputs["ArtifactsBucket"], "runs/", after), reverse=True)
+        if len(found) >= count:
+            break
+    return found[:count]
 
 
 def result_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:

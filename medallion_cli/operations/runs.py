@@ -75,7 +75,8 @@ def show(target: Target, outputs: dict[str, str], settings: Settings, assets: As
     summary = read_step(target, outputs, run_id, "summary") or {}
     silver = summary.get("silver") or read_step(target, outputs, run_id, "bronze_to_silver") or {}
     names = ("BronzeToSilverJob", "SilverToGoldJob", "HousekeepingJob")
-    jobs = [job for name in names for job in job_runs(target, outputs[name]) if job.run_id == run_id]
+    found = [job for name in names for job in job_runs(target, outputs[name], since=run.started_at)]
+    jobs = [job for job in found if job.run_id == run_id]
     spans = StateMachine(target, outputs).spans(run.arn)
     return RunView(
         run_id=run_id,
@@ -130,7 +131,7 @@ def cost(jobs: list[JobRun], spans: list[Span], settings: Settings, assets: Asse
     region, note = prices.of(settings.region)
     glue = sum(job.dpu_seconds for job in jobs) / HOUR * region.dpu
     busy = _busy(spans)
-    capacity = float(settings.parameters.get("WarehouseCapacity", "8"))
+    capacity = float(settings.parameters.get("WarehouseCapacity", "4"))  # as warehouse.yaml
     warehouse = max(busy, QUIET_SECONDS) / HOUR * capacity * region.rpu if busy else 0.0
     transitions = len(spans) * region.transition
     return {

@@ -186,11 +186,17 @@ def _engines(look: Look) -> Iterator[Engine]:
 def _running(look: Look) -> Iterator[Document]:
     """Runs in flight, with what they should take by the last good one; and who works on the environment."""
     recent = look.recent
-    usual = next((b.seconds for b in recent if b.status == "SUCCEEDED"), None)
+    usual = _usual(look) if any(brief.status == "RUNNING" for brief in recent) else None
     yield from (_progress(look, brief, usual) for brief in recent if brief.status == "RUNNING")
     holder = lock.holder(look.target)
     if holder is not None and not holder.abandoned:
         yield {"what": holder.operation, "by": holder.owner, "since": holder.since}
+
+
+def _usual(look: Look) -> float | None:
+    """Seconds that the last good run took."""
+    good = (one for one in look.machine.newest() if one.status == "SUCCEEDED" and not one.gave_way)
+    return next((one.seconds for one in good), None)
 
 
 def _progress(look: Look, brief: Brief, usual: float | None) -> Document:

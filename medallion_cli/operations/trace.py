@@ -139,11 +139,9 @@ class Tracer:
 
     def _runs(self) -> Iterator[Document]:
         """The silver steps of the newest runs: when each began and ended."""
-        from medallion_cli.aws.s3 import folders
-        from medallion_cli.operations.run import read_step
+        from medallion_cli.operations.run import newest_runs, read_step
 
-        names = sorted(folders(self.target, self.outputs["ArtifactsBucket"], "runs/"), reverse=True)
-        for run_id in names[:RUNS]:
+        for run_id in newest_runs(self.target, self.outputs, RUNS):
             step = read_step(self.target, self.outputs, run_id, "bronze_to_silver")
             if step:
                 yield {"run_id": run_id, "from": step["started_at"], "to": step["finished_at"]}

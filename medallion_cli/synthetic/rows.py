@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from medallion_cli.errors import UsageError
 from medallion_cli.synthetic.connection import quoted, source
 from medallion_cli.synthetic.seeding import Event, Project, Result
 
-MOST, LONGEST = 1000, 2000  # rows; characters of a value, so that an answer fits a Lambda's
+MOST, LONGEST = 1000, 2000  # rows; characters of a value
+ANSWER_BYTES = 5_000_000  # a Lambda's answer has at most 6 MB
 
 
 def rows(project: Project, event: Event) -> Result:
@@ -32,11 +35,19 @@ def rows(project: Project, event: Event) -> Result:
     with source() as connection, connection.cursor() as cursor:
         cursor.execute(sql, list(wanted.values()))
         names = [column[0] for column in cursor.description]
-        return {"columns": names, "rows": [[_text(value) for value in row] for row in cursor.fetchall()]}
+        return {"columns": names, "rows": fitted(cursor.fetchall())}
 
 
-def _text(value: Any) -> str | None:
+def fitted(found: Sequence[Sequence[Any]]) -> list[list[str | None]]:
+    """Rows as texts; the more there are, the earlier a long one is cut."""
+    longest = LONGEST
+    while len(json.dumps(rows := [[_text(v, longest) for v in row] for row in found])) > ANSWER_BYTES:
+        longest //= 2
+    return rows
+
+
+def _text(value: Any, longest: int) -> str | None:
     if value is None:
         return None
     text = value.hex().upper() if isinstance(value, bytes) else str(value)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"

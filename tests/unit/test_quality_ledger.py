@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from medallion_glue.document import Column, Expectation, Table
 from medallion_glue.ledger import SAMPLE_BYTES, quality_batches
 from medallion_glue.relations import waves
 from medallion_glue.set_aside import BadFile, BadFiles, is_other, refuse
+from medallion_glue.step_file import fitted
 
 from medallion_cli.operations.quarantine import kept_out
 
@@ -56,6 +58,44 @@ def test_a_sample_has_room_in_its_column() -> None:
     [[_, insert]] = quality_batches(found, "run-1")
     assert insert.count("id=") == 1
     assert len("é" * 3000 * 2) < SAMPLE_BYTES
+
+
+def test_many_rules_fit_into_the_data_api_and_the_state_machine() -> None:
+    found = step()
+    rule = found["tables"][0]["expectations"][0] | {"sample": [{"key": {"id": "x" * 250}}] * 5}
+    found["tables"][0]["expectations"] = [rule | {"rule": f"r{n}"} for n in range(600)]
+    [[delete, *inserts]] = quality_batches(found, "run-1")
+    assert delete.startswith("DELETE")
+    assert len(inserts) < 39
+    assert max(len(sql.encode()) for sql in inserts) < 100_000
+    assert sum(len(json.dumps(sql)) for sql in inserts) < 150_000
+    assert sum(sql.count("'drop'") for sql in inserts) == 600
+
+
+def test_a_step_file_fits_between_two_states() -> None:
+    file = {
+        "file": f"g0001/shop/orders/{'x' * 60}.parquet",
+        "reason": "truncated",
+        "size": 1,
+        "modified": "2026",
+    }
+    empty = file | {"reason": "no_rows"}
+    sample = [{"key": {"id": "x" * 250}, "file": "f", "row": 1}] * 5
+    rules = [{"rule": f"r{n}", "rows": 9, "new": 9, "sample": sample} for n in range(20)]
+    table = {
+        "table": "orders",
+        "set_aside": [empty, *[file] * 3000],
+        "expectations": rules,
+        "error": "e" * 9000,
+    }
+    small = {"run_id": "run-1", "tables": [{**table, "set_aside": [file], "expectations": rules[:1]}]}
+    assert fitted(small) is small
+    large = fitted({"run_id": "run-1", "tables": [table] * 10})
+    assert len(json.dumps(json.dumps(large))) < 200_000
+    entry = large["tables"][0]
+    assert entry["set_aside_total"] == 3001
+    assert [one["rows"] for one in entry["expectations"]] == [9] * 20
+    assert all(one["reason"] == "truncated" for one in entry["set_aside"]), "what is lost is told first"
 
 
 def refers(to: str) -> Expectation:

@@ -17,7 +17,9 @@ DRIFT = (
         "A new column reaches silver at most, one that is gone is NULL in new rows, values that do not fit set rows aside.",
         UPDATE,
         severity="warning",
-        note="Takes the source's columns into the project's DDL, then everything that rows hold in them.",
+        note="Takes the source's columns into the project's DDL, then everything that rows hold in them. DMS may keep "
+        "to the columns that it knew: should the reload end with `Table error`, or leave them empty, "
+        "`medallion replicate reload --yes` reads all.",
     ),
     Rule(
         "MED-SRC-006",

@@ -13,7 +13,7 @@ from medallion_cli.aws.database import Database
 from medallion_cli.aws.orchestration import Brief, Execution, StateMachine
 from medallion_cli.aws.replication import LOADED, Replication, ReplicationInstance
 from medallion_cli.operations import freshness, paused, replicate
-from medallion_cli.operations.run import read_step
+from medallion_cli.operations.run import newest_runs, read_step
 
 if TYPE_CHECKING:
     from medallion_cli.aws.database import Instance
@@ -96,8 +96,8 @@ class Look:
 
     @cached_property
     def last(self) -> Execution | None:
-        """The newest run."""
-        return self.machine.execution(self.recent[0].arn) if self.recent else None
+        """The newest run that did not give way to another: a schedule starts one while the last one still works."""
+        return self.machine.latest()
 
     @cached_property
     def summary(self) -> Document:
@@ -118,7 +118,7 @@ class Look:
         """Newest facts per table and model, from the runs' files."""
         found = History()
         gold_run = ""
-        for run_id in self._run_ids():
+        for run_id in newest_runs(self.target, self.outputs, RUNS):
             summary = self.step(run_id, "summary") or {}
             if not gold_run and summary.get("status") == "SUCCEEDED" and summary.get("state"):
                 gold_run = run_id
@@ -128,11 +128,6 @@ class Look:
             if gold_run and len(found.tables) == len(self.pipeline.tables):
                 break
         return History(found.tables, found.models, gold_run, found.moved)
-
-    def _run_ids(self) -> list[str]:
-        from medallion_cli.aws.s3 import folders
-
-        return sorted(folders(self.target, self.outputs["ArtifactsBucket"], "runs/"), reverse=True)[:RUNS]
 
     def _silver(self, found: History, run_id: str, gold_run: str) -> None:
         """Takes one run's silver step in; what moved counts while no run loaded gold after it."""

@@ -77,7 +77,7 @@ def scheduled(look: Look) -> Iterator[Finding]:
     every = _rate(pipeline.expression)
     if every is None or look.last is None or look.last.status == "RUNNING":
         return
-    since = look.now - look.last.started_at
+    since = look.now - look.recent[0].started_at  # one that gave way was started, too
     if since > every * MISSED:
         told = durations.told(since.total_seconds())
         yield finding(
@@ -104,9 +104,13 @@ def set_aside(look: Look) -> Iterator[Finding]:
     for name, entry in sorted(look.history.tables.items()):
         files = entry.get("set_aside") or []
         lost = [file for file in files if file["reason"] != "no_rows"]
+        untold = max(
+            0, int(entry.get("set_aside_total") or 0) - len(files)
+        )  # a step file has only so much room
         for code, found in (("MED-SIL-004", lost), ("MED-SIL-005", [f for f in files if f not in lost])):
             if found:
-                more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+                others = len(found) - 1 + (untold if found is lost or not lost else 0)
+                more = f" and {others} more" if others else ""
                 told = f"{found[0]['file']} is set aside ({found[0]['reason'].replace('_', ' ')}){more}"
                 yield finding(code, told, where=name, table=name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -185,6 +186,19 @@ def test_one_that_was_cut_off_after_dms_was_told_is_not_told_again(
         target.tables = [(s, t, "Table completed", n) for s, t, _, n in target.tables]
     assert target.reloads == ["shop.orders"]
     assert not any(generations.MARK in name for name in target.parameters)
+
+
+def test_no_more_tables_than_dms_loads_beside_others(pipeline: Pipeline) -> None:
+    target: Any = Environment()
+    many = dataclasses.replace(
+        pipeline, tables=tuple(dataclasses.replace(pipeline.tables[0], name=f"t{n}") for n in range(11))
+    )
+    names = [table.name for table in many.tables]
+    with pytest.raises(UsageError, match="at most 10 tables") as refused:
+        reload.plan(target, WHERE, many, names)
+    assert refused.value.hint == "medallion replicate reload --yes"
+    assert len(reload.plan(target, WHERE, many, names[:10]).tables) == 10
+    assert reload.plan(target, WHERE, many, []).whole
 
 
 def test_a_reload_of_all_that_was_begun_comes_first(clock: Clock) -> None:

@@ -10,6 +10,7 @@ import pytest
 from clock import Clock, stopped
 from fake_environment import OUTPUTS, Document, Environment
 
+from medallion_cli.aws.orchestration import _failure
 from medallion_cli.errors import AwsError, MedallionError, UsageError
 from medallion_cli.events import Event, Finished, Noted, Started
 from medallion_cli.operations import replicate, retry, run, source_database
@@ -89,7 +90,7 @@ class _Pages:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return stopped(monkeypatch, replicate, source_database, run)
+    return stopped(monkeypatch, replicate, source_database, run, retry)
 
 
 def retried(environment: Runs, name: str | None = None) -> tuple[list[Event], retry.Retried]:
@@ -168,6 +169,35 @@ def test_replication_that_was_stopped_is_started_first(clock: Clock) -> None:
     environment.task = "stopped"
     retried(environment)
     assert environment.asked.index("start_replication_task") < environment.asked.index("redrive_execution")
+
+
+def test_what_step_functions_tells_late_is_not_taken_for_another_failure(clock: Clock) -> None:
+    """DescribeExecution is eventually consistent: right after a redrive it may still tell the failure of before."""
+    environment = Runs(("run-1", "FAILED"))
+    late = [dict(environment.runs["run-1"]) for _ in range(4)]
+    describe = environment._describe_execution
+
+    def told(given: Document) -> Document:
+        was_redriven = environment.states[-1] == "Silver to gold"
+        return late.pop() if was_redriven and late else describe(given)
+
+    environment._describe_execution = told  # type: ignore[method-assign]
+    assert retried(environment)[1].document["status"] == "SUCCEEDED"
+
+
+def test_a_failure_is_read_from_what_step_functions_tells_of_an_expression() -> None:
+    told = (
+        "An error occurred while executing the state 'Is it retried' (entered at the event id #42). The JSONata expression "
+        "'$states.context.Execution.RedriveCount > $redrives ? true : $error($string({'Error': $failure.Error}))' specified "
+        'for the field \'Choices[0]/Condition\' threw an error during evaluation. D3137: {"Error":"Medallion.X","Cause":"{a}"}'
+    )
+    for after in ("", " {state}", "'}"):
+        assert _failure("States.QueryEvaluationError", told + after) == ("Medallion.X", "{a}")
+    assert _failure("States.QueryEvaluationError", "T2001: no") == (
+        "States.QueryEvaluationError",
+        "T2001: no",
+    )
+    assert _failure("Glue.X", told) == ("Glue.X", told)
 
 
 def test_unknown_and_no_runs_are_wrong_usage(clock: Clock) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from medallion_cli.operations import logs, progress
 from medallion_cli.operations import status as of_environment
 from medallion_cli.operations.doctor.catalogue import finding
 from medallion_cli.operations.doctor.causes import code_of_error
+from medallion_cli.operations.doctor.look import Look
+from medallion_cli.operations.run import newest_runs
 from medallion_cli.operations.runs import Stage
 from medallion_cli.operations.status import Engine, Status
 
@@ -53,6 +56,73 @@ def test_the_innermost_exception_is_told_first_and_once() -> None:
         "java.io.IOException: No space left on device",
         "org.apache.spark.SparkException: Job aborted",
     ]
+
+
+class Executions:
+    """Step Functions: a run that failed, one that the schedule started meanwhile, and one in flight."""
+
+    def __init__(self) -> None:
+        told = {"c": ("RUNNING", 40, None), "b": ("SUCCEEDED", 15, '{"status": "skipped"}'),
+                "a": ("FAILED", 0, None), "z": ("SUCCEEDED", -60, '{"status": "succeeded"}')}  # fmt: skip
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        self.told = {}
+        for name, (ended_as, minutes, output) in told.items():
+            began = at + timedelta(minutes=minutes)
+            ended = (
+                {} if ended_as == "RUNNING" else {"stopDate": began + timedelta(minutes=1 if output else 30)}
+            )
+            self.told[name] = {"executionArn": name, "name": f"run-{name}", "status": ended_as, "startDate": began,
+                               **ended, **({"output": output} if output else {})}  # fmt: skip
+
+    def list_executions(self, **_: Any) -> dict[str, Any]:
+        return {"executions": [{k: v for k, v in e.items() if k != "output"} for e in self.told.values()]}
+
+    def describe_execution(self, executionArn: str) -> dict[str, Any]:
+        return self.told[executionArn]
+
+    def get_paginator(self, _: str) -> Any:
+        return SimpleNamespace(paginate=lambda **_: [{"events": []}])
+
+
+def test_a_run_that_gave_way_hides_no_failure() -> None:
+    aws = Executions()
+    del aws.told["c"]
+    target: Any = SimpleNamespace(client=lambda _: aws)
+    found = logs.failed(target, {"StateMachineArn": "m"})
+    assert found is not None
+    assert found.run_id == "run-a"
+    look = Look(target, {"StateMachineArn": "m"}, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+    assert look.last is not None
+    assert look.last.run_id == "run-a"
+
+
+def test_a_run_in_flight_is_not_expected_to_be_as_quick_as_one_that_gave_way() -> None:
+    target: Any = SimpleNamespace(client=lambda _: Executions())
+    look = Look(target, {"StateMachineArn": "m"}, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+    assert of_environment._usual(look) == 60.0
+
+
+class Objects:
+    """S3 with two runs a day of a year."""
+
+    def __init__(self) -> None:
+        days = (datetime.now(UTC) - timedelta(days=n) for n in range(365))
+        self.names = sorted(f"run-{day:%Y%m%d}T{hour}0000Z-0000" for day in days for hour in ("02", "14"))
+        self.listed: list[int] = []
+
+    def list_objects_v2(self, Prefix: str, StartAfter: str = "", **_: Any) -> dict[str, Any]:
+        found = [f"{Prefix}{name}/" for name in self.names if f"{Prefix}{name}/" > StartAfter]
+        self.listed.append(len(found))
+        return {"CommonPrefixes": [{"Prefix": name} for name in found]}
+
+
+def test_the_newest_runs_are_found_without_listing_those_of_a_year() -> None:
+    s3 = Objects()
+    target: Any = SimpleNamespace(client=lambda _: s3)
+    assert newest_runs(target, {"ArtifactsBucket": "b"}, 20) == s3.names[::-1][:20]
+    assert max(s3.listed) < 100
+    s3.names = s3.names[:5]
+    assert newest_runs(target, {"ArtifactsBucket": "b"}, 20) == s3.names[::-1]
 
 
 def test_the_failed_state_is_the_one_before_the_catch() -> None:
