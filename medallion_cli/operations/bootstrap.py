@@ -46,11 +46,13 @@ def forget(target: Target) -> None:
         marks.drop(target, what)
 
 
-def bootstrap_source(target: Target, found: dict[str, str], package: Package) -> Generator[Event, None, None]:
-    """The source's schema, users and binlog retention: the function's zip holds its DDL."""
+def bootstrap_source(
+    target: Target, found: dict[str, str], package: Package, *, again: bool = False
+) -> Generator[Event, None, None]:
+    """The source's schema, users and binlog retention: its DDL is in the function's zip. Skipped when done, but for `again`."""
     from medallion_cli.aws.source import Source
 
-    if source_is_due(target, found, package):
+    if again or source_is_due(target, found, package):
         yield Started("source bootstrap")
         digest = _digest(package.parameters["SourceCodeKey"], found["SourceSecretArn"])
         Source(target, found["SourceFunctionName"]).call("bootstrap")
@@ -59,14 +61,20 @@ def bootstrap_source(target: Target, found: dict[str, str], package: Package) ->
 
 
 def bootstrap_warehouse(
-    target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets
+    target: Target,
+    found: dict[str, str],
+    settings: Settings,
+    pipeline: Pipeline,
+    assets: Assets,
+    *,
+    again: bool = False,
 ) -> Generator[Event, None, None]:
-    """The warehouse's schemas, roles, procedures, views; its tables by migrations. Skipped when it was done already."""
+    """The warehouse's schemas, roles, procedures, views; its tables by migrations. Skipped when done, but for `again`."""
     from medallion_cli.aws.warehouse import connect
     from medallion_cli.operations import migrations, procedures
 
     digest = _digest(migrations.digest(pipeline, assets), found["WarehouseSecretArn"])
-    if marks.read(target, "warehouse") != digest:
+    if again or marks.read(target, "warehouse") != digest:
         yield Started(migrations.STEP)
         with closing(connect(target, found, settings.connection)) as warehouse:
             made = yield from migrations.bring(warehouse, pipeline, assets)

@@ -306,8 +306,8 @@ _RULES = (
         "MED-GLD-002",
         "a COPY was refused",
         "Gold is as it was before the run.",
-        "medallion up --yes && medallion run --full",
-        note="What is staged does not fit the staging table. `up` brings the tables of the project, a full run stages anew.",
+        "medallion up --only sql --yes && medallion run --full",
+        note="What is staged does not fit the staging table. `up --only sql` brings the project's, a full run stages anew.",
     ),
     Rule(
         "MED-GLD-003",
@@ -326,8 +326,8 @@ _RULES = (
         "MED-GLD-006",
         "a table or procedure of the warehouse is gone",
         "Gold is as it was before the run.",
-        "medallion up --yes && medallion run --full",
-        note="`up` makes what is missing, a full run loads it.",
+        "medallion up --only sql --yes && medallion run --full",
+        note="`up --only sql` makes what is missing, a full run loads it.",
     ),
     Rule(
         "MED-GLD-005",

@@ -312,7 +312,7 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     ),
     "a table was dropped at the source": (
         lambda aws: aws.dropped.add("payments"),
-        "MED-SRC-006", "medallion up --yes && medallion replicate reload --yes && medallion run",
+        "MED-SRC-006", "medallion up --only lambda --yes && medallion replicate reload --yes && medallion run",
     ),
     "a table was truncated at the source": (
         _set(empty=["orders"], ddls=1), "MED-SRC-007", RELOAD,
@@ -344,11 +344,11 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     "the warehouse is being deleted": (_set(workgroup="DELETING"), "MED-GLD-001", "medallion logs gold --since 1h"),
     "a COPY was refused": (
         _failed("COPY staging.fact_sales: Unmatched number of columns"),
-        "MED-GLD-002", "medallion up --yes && medallion run --full",
+        "MED-GLD-002", "medallion up --only sql --yes && medallion run --full",
     ),
     "a procedure of the warehouse is gone": (
         _failed("ERROR: procedure etl.merge_run(character varying) does not exist"),
-        "MED-GLD-006", "medallion up --yes && medallion run --full",
+        "MED-GLD-006", "medallion up --only sql --yes && medallion run --full",
     ),
     "a job's script is gone": (
         _failed("NoSuchKey: The specified key does not exist."), "MED-RUN-007", "medallion up --yes && medallion run",
