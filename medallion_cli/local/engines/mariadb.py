@@ -260,7 +260,8 @@ _RETENTION = (
     "CREATE TABLE IF NOT EXISTS mysql.rds_configuration (name VARCHAR(100) PRIMARY KEY, value VARCHAR(100));\n"
     "INSERT IGNORE INTO mysql.rds_configuration VALUES ('binlog retention hours', '72');\n"
     f"CREATE OR REPLACE DEFINER='{ADMINISTRATOR}'@'127.0.0.1' PROCEDURE "
-    "mysql.rds_set_configuration(wanted VARCHAR(100), hours INT) UPDATE mysql.rds_configuration SET value = hours WHERE name = wanted;\n"
+    "mysql.rds_set_configuration(wanted VARCHAR(100), hours INT) "
+    "UPDATE mysql.rds_configuration SET value = hours WHERE name = wanted;\n"
 )
 
 

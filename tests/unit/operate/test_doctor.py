@@ -351,7 +351,8 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
         "MED-GLD-006", "medallion up --only sql --yes && medallion run --full",
     ),
     "a job's script is gone": (
-        _failed("NoSuchKey: The specified key does not exist."), "MED-RUN-007", "medallion up --yes && medallion run",
+        _failed("s3://shop/code/glue/12ab/bronze_to_silver.py does not exist"),
+        "MED-RUN-007", "medallion up --yes && medallion run",
     ),
     "positions do not meet": (
         _failed("fact_sales: staged from 3, gold is at 5: restage"), "MED-GLD-003", "medallion run --full",
