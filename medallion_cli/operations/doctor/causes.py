@@ -17,7 +17,7 @@ CAUSES: tuple[tuple[str, str | None], ...] = (
     (r"restage|last `?to`?|position|out of order", "MED-GLD-003"),
     (r"lock timeout|canceling statement|deadlock|\b1023\b|serializable|statement timeout|was cancel", "MED-GLD-004"),
     (r"usage limit|query is not allowed", "MED-GLD-005"),
-    (r"Medallion\.CopyFailed|\bCOPY\b|Spectrum|incompatible Parquet|stl_load|staging\.", "MED-GLD-002"),
+    (r"Medallion\.CopyFailed|\bCOPY\b|Spectrum|incompatible Parquet|stl_load|staging\.|between table and file", "MED-GLD-002"),
     (r"no connection to|could not connect|connection was lost|DatabaseConnectionException", "MED-GLD-001"),
 )  # fmt: skip
 
