@@ -133,7 +133,7 @@ def migrations(
 def _of_model(merge: Merge, there: Deployed) -> Migration | None:
     known, wanted = there.shapes.get(merge.name), shape(merge)
     have = there.columns.get(f"gold.{merge.name}".lower())
-    change = _Change(merge, parse_ddl(merge.gold_ddl), have, known, wanted)
+    change = _Change(merge, parse_ddl(merge.gold_ddl), have, known, wanted, _has_own(merge, there))
     if change.is_none:
         return None
     return Migration(
@@ -148,6 +148,17 @@ def _of_model(merge: Merge, there: Deployed) -> Migration | None:
     )
 
 
+def _has_own(merge: Merge, there: Deployed) -> bool:
+    """Whether nobody has changed or dropped its tables in staging; what the catalog does not tell of is taken as right."""
+    if not any(name.startswith("staging.") for name in there.columns):
+        return True
+    for table, ddl in merge.own_tables:
+        wanted = [name.lower() for name, _, _ in parse_ddl([ddl]).columns]
+        if list(there.columns.get(table.replace('"', "").lower(), {})) != wanted:
+            return False
+    return True
+
+
 @dataclass(frozen=True)
 class _Change:
     """One model: the table there is (None: none) and the table there should be."""
@@ -157,10 +168,11 @@ class _Change:
     have: Mapping[str, Type] | None
     known: str | None
     wanted: str
+    has_own: bool = True  # staging and pending tables are as they were made
 
     @property
     def is_none(self) -> bool:
-        same = self.have is not None and not (self.added or self.gone or self.retyped)
+        same = self.have is not None and self.has_own and not (self.added or self.gone or self.retyped)
         return self.known == self.wanted and same
 
     @property
@@ -219,6 +231,8 @@ class _Change:
             return "changed key"
         if self._beside:
             return "changed columns" if self.added or self.gone or self.retyped else "changed layout"
+        if not self.has_own and not self.added:
+            return "changed staging"
         return "new column" if self.added else "changed SELECT"
 
     @property
@@ -239,7 +253,8 @@ class _Change:
     @property
     def _own(self) -> bool:
         """Whether staging and pending tables are to be made again."""
-        return self.have is None or self.known is None or self.known.count("-") != 3 or self._differs(1)
+        unknown = self.have is None or self.known is None or self.known.count("-") != 3
+        return unknown or not self.has_own or self._differs(1)
 
     def statements(self) -> Iterator[str]:
         merge, literal = self.merge, self.merge.literal

@@ -48,13 +48,16 @@ def status(
 ) -> None:
     """One screen: rows and freshness of every layer, lag, what runs, what is wrong. Exit 3 when stale or unhealthy."""
     call = invocation(context)
+    from medallion_cli.commands import local
     from medallion_cli.commands.screens import status_lines
     from medallion_cli.operations.status import status as look_at
+    from medallion_cli.operations.status import unreached
 
     if watch and not call.terminal.wants_json:
         call.terminal.watch(_frames(call, deep))
         return
-    found = _spelled_status(call, look_at(_look(call, deep)))
+    away = local.away(call)
+    found = _spelled_status(call, unreached(call.env, away) if away else look_at(_look(call, deep)))
     if call.terminal.wants_json:
         call.terminal.document(found.document)
     else:

@@ -53,6 +53,19 @@ def seen(call: Invocation) -> list[Finding]:
     ]
 
 
+def away(call: Invocation) -> list[Finding]:
+    """Why there is no AWS to ask on this machine, by a look that takes no time; nothing when there is, or on AWS."""
+    from medallion_cli.operations.doctor.catalogue import finding
+
+    if call.settings.target != "embedded" or not exists(call):
+        return []
+    from medallion_cli.local.diagnosis import away as symptoms_of
+
+    return [
+        finding(SYMPTOMS[s.kind], s.text, where=s.kind, folder=s.remedy) for s in symptoms_of(_state(call))
+    ]
+
+
 def exists(call: Invocation) -> bool:
     """Whether this environment was ever stood up."""
     return _state(call).exists()

@@ -22,6 +22,8 @@ MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "note": ("·", "di
 
 def status_lines(terminal: Terminal, found: Status) -> list[Text]:
     """One screen: layers, lag, what runs, engines, findings."""
+    if not found.layers:  # there was nobody to ask
+        return [*finding_lines(found.findings), Text(), _verdict(found)]
     wide = not terminal.out.is_terminal or terminal.out.width >= WIDE
     columns = ["layer", "table", "rows", "behind", "fresh", "state"]
     columns += ["quarantined", "last change", "age"] if wide else []

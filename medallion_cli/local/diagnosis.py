@@ -10,7 +10,7 @@ from typing import Literal
 
 from medallion_cli.errors import MedallionError
 from medallion_cli.local import lifecycle, surroundings
-from medallion_cli.local.space import free_megabytes
+from medallion_cli.local.space import free_megabytes, shortage
 
 Kind = Literal["stopped", "disk", "java", "port", "version"]
 SPARE_MEGABYTES = 256  # with less, the next run may not get through
@@ -35,6 +35,15 @@ def symptoms(state: Path) -> Iterator[Symptom]:
         yield from _port(state)
     if running and (told := surroundings.another_program(lifecycle.program(state))):
         yield Symptom("version", told, "medallion local stop && medallion local start")
+
+
+def away(state: Path) -> Iterator[Symptom]:
+    """What stands in the way of asking an environment anything: it does not run, or its disk is full."""
+    if shortage(state):
+        yield from _disk(state)
+    if lifecycle.endpoint(state) is None:
+        yield Symptom("stopped", f"no daemon serves {state}")
+        yield from _port(state)
 
 
 def _disk(state: Path) -> Iterator[Symptom]:

@@ -48,12 +48,15 @@ def forget(target: Target) -> None:
 
 
 def bootstrap_source(
-    target: Target, found: dict[str, str], package: Package, pipeline: Pipeline
+    target: Target, found: dict[str, str], package: Package, pipeline: Pipeline, *, again: bool = False
 ) -> Generator[Event, None, None]:
-    """The source's schema, users and binlog retention: the function's zip holds its DDL."""
+    """The source's schema, users and binlog retention: its DDL is in the function's zip.
+
+    Skipped when it is done and no table is gone, but for `again`.
+    """
     from medallion_cli.aws.source import Source
 
-    if source_is_due(target, found, package) or _lacks_a_table(target, found, pipeline):
+    if again or source_is_due(target, found, package) or _lacks_a_table(target, found, pipeline):
         yield Started("source bootstrap")
         digest = _digest(package.parameters["SourceCodeKey"], found["SourceSecretArn"])
         Source(target, found["SourceFunctionName"]).call("bootstrap")
@@ -62,14 +65,20 @@ def bootstrap_source(
 
 
 def bootstrap_warehouse(
-    target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets
+    target: Target,
+    found: dict[str, str],
+    settings: Settings,
+    pipeline: Pipeline,
+    assets: Assets,
+    *,
+    again: bool = False,
 ) -> Generator[Event, None, None]:
-    """The warehouse's schemas, roles, procedures, views; its tables by migrations. Skipped when it was done already."""
+    """The warehouse's schemas, roles, procedures, views; its tables by migrations. Skipped when done, but for `again`."""
     from medallion_cli.aws.warehouse import connect
     from medallion_cli.operations import migrations, procedures
 
     digest = _digest(migrations.digest(pipeline, assets), found["WarehouseSecretArn"])
-    if marks.read(target, "warehouse") != digest:
+    if again or marks.read(target, "warehouse") != digest:
         yield Started(migrations.STEP)
         with closing(connect(target, found, settings.connection)) as warehouse:
             made = yield from migrations.bring(warehouse, pipeline, assets)

@@ -85,6 +85,23 @@ def status(look: Look) -> Status:
     )
 
 
+def unreached(env: str, findings: list[Finding]) -> Status:
+    """Where there is no AWS to ask: why, and nothing else."""
+    return Status(
+        env=env,
+        healthy=False,
+        layers=[],
+        last_run=None,
+        replication={"status": "unknown", "generation": ""},
+        lag=freshness.Lag(None, None, None).document,
+        engines=[],
+        running=[],
+        schedules=[],
+        quarantine=[],
+        findings=merged(findings),
+    )
+
+
 def _in_order(look: Look) -> list[TableStatistics]:
     """Replicated tables as the specification has them, as silver is shown; those that it does not name last."""
     places = {table.name: place for place, table in enumerate(look.pipeline.tables)}

@@ -36,6 +36,7 @@ OPERATIONS: dict[str, Callable[[Project, Event], Result]] = {
     "columns": definitions.columns,
     "definition": definitions.definition,
     "reachable": server.reachable,
+    "health": server.health,
     "plan": seeding.plan,
     "seed_chunk": seeding.seed_chunk,
     "change_chunk": seeding.change_chunk_operation,

@@ -211,6 +211,14 @@ def reachable(project: Project, event: Event) -> Result:
     return {"source": version, "replication_user": _replication_works()}
 
 
+def health(project: Project, event: Event) -> Result:
+    """What `status` asks, at one go: that of `reachable`, of `settings`, and of `binlogs` where a binary log is written."""
+    found = {**reachable(project, event), **settings(project, event), "files": []}
+    with suppress(pymysql.err.OperationalError, pymysql.err.ProgrammingError):
+        found |= binlogs(project, event)
+    return found
+
+
 def _replication_works() -> bool:
     arn, own = os.environ.get("REPLICATION_SECRET_ARN"), source_credentials()
     if not arn:

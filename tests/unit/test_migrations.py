@@ -196,3 +196,21 @@ def test_roles_are_made_once(pipeline: Pipeline, assets: Assets) -> None:
     there = replace(current(pipeline, assets), roles=frozenset({"medallion_analyst"}))
     made = [s.sql for s in update_statements(pipeline, assets, there) if s.name.startswith("role ")]
     assert made == ["CREATE ROLE medallion_privileged"]
+
+
+def test_a_staging_table_that_somebody_has_changed_or_dropped_is_made_again(
+    pipeline: Pipeline, assets: Assets
+) -> None:
+    there = current(pipeline, assets)
+    own = {
+        table.replace('"', ""): {n.lower(): plain_type(kind) for n, kind, _ in parse_ddl([ddl]).columns}
+        for merge in merges(pipeline, assets)
+        for table, ddl in merge.own_tables
+    }
+    there = replace(there, columns={**there.columns, **own})
+    assert due(pipeline, assets, there) == []
+    changed = only(due(pipeline, assets, with_columns(there, "staging.fact_sales", order_id=None)))
+    assert (changed.model, changed.change, changed.empties) == ("fact_sales", "changed staging", False)
+    assert "DROP TABLE IF EXISTS staging.fact_sales" in changed.statements
+    dropped = {name: held for name, held in there.columns.items() if name != "staging.dim_customer"}
+    assert only(due(pipeline, assets, replace(there, columns=dropped))).model == "dim_customer"

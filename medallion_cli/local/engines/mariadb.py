@@ -255,6 +255,16 @@ _MASTER_RIGHTS = (
 )
 
 
+# RDS's own setting of how long the binlog is kept. One statement a line; RDS begins with NULL, here it is kept from the start.
+_RETENTION = (
+    "CREATE TABLE IF NOT EXISTS mysql.rds_configuration (name VARCHAR(100) PRIMARY KEY, value VARCHAR(100));\n"
+    "INSERT IGNORE INTO mysql.rds_configuration VALUES ('binlog retention hours', '72');\n"
+    f"CREATE OR REPLACE DEFINER='{ADMINISTRATOR}'@'127.0.0.1' PROCEDURE "
+    "mysql.rds_set_configuration(wanted VARCHAR(100), hours INT) "
+    "UPDATE mysql.rds_configuration SET value = hours WHERE name = wanted;\n"
+)
+
+
 def _start_sql(password: str) -> str:
     """Run at every start, outside the binlog. `root` without a password can't be reached.
 
@@ -268,7 +278,7 @@ def _start_sql(password: str) -> str:
         f"ALTER USER {account} IDENTIFIED BY PASSWORD '*{digest}';\n"
         f"GRANT ALL PRIVILEGES ON *.* TO {account} WITH GRANT OPTION;\n"
         "DELETE FROM mysql.global_priv WHERE User IN ('', 'root');\n"
-        "FLUSH PRIVILEGES;\n"
+        "FLUSH PRIVILEGES;\n" + _RETENTION
     )
 
 

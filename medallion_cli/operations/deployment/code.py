@@ -40,12 +40,16 @@ UNTOUCHED = (
 def only(
     part: str, target: Target, found: dict[str, str], settings: Settings, pipeline: Pipeline, assets: Assets
 ) -> Generator[Event, None, None]:
-    """One part of the code of an environment that is up: `sql`, `scripts` or `lambda`."""
+    """One part of the code of an environment that is up: `sql`, `scripts` or `lambda`.
+
+    With the first the warehouse's tables and procedures, with the last the source's tables and users are looked at, whatever
+    was done before: this brings back what somebody has dropped.
+    """
     from medallion_cli.operations.bootstrap import bootstrap_source, bootstrap_warehouse
     from medallion_cli.operations.package import build
 
     if part == "sql":
-        yield from bootstrap_warehouse(target, found, settings, pipeline, assets)
+        yield from bootstrap_warehouse(target, found, settings, pipeline, assets, again=True)
         return
     package = build(pipeline, assets, settings)
     yield Noted(f"{upload(target, found['ArtifactsBucket'], package)} artefacts uploaded")
@@ -53,7 +57,7 @@ def only(
         yield from bring_scripts(target, found, package)
         return
     yield from bring_functions(target, found, package)
-    yield from bootstrap_source(target, found, package, pipeline)
+    yield from bootstrap_source(target, found, package, pipeline, again=True)
 
 
 def bring(target: Target, found: dict[str, str], package: Package) -> Generator[Event, None, None]:

@@ -128,8 +128,9 @@ _RULES = (
         "MED-SRC-002",
         "the source database does not answer",
         "Replication waits; seeding, runs and verification stop.",
-        "medallion logs source --since 1h",
-        note="Look at what the server says: connections, memory, locks, space.",
+        "medallion pause && medallion resume",
+        note="Restarts the database; nothing is lost. What it says before that (connections, memory, locks, space): "
+        "`medallion logs source --since 1h`.",
     ),
     Rule(
         "MED-SRC-003",
@@ -224,6 +225,13 @@ _RULES = (
         "medallion run",
     ),
     Rule(
+        "MED-RUN-007",
+        "a job of the run can not start: its script is gone",
+        "Silver or gold are older than they should be.",
+        "medallion up --yes && medallion run",
+        note="Somebody deleted it from the artifacts bucket; `up` brings it again.",
+    ),
+    Rule(
         "MED-RUN-003",
         "data is older than its error threshold",
         "Who reads it sees the past.",
@@ -240,7 +248,7 @@ _RULES = (
         "MED-RUN-005",
         "a schedule is not as the tool left it",
         "Runs do not start by themselves, or start when nobody wants them.",
-        "medallion resume --schedule",
+        "medallion {way} --schedule",
     ),
     Rule(
         "MED-RUN-006",
@@ -267,8 +275,10 @@ _RULES = (
         "MED-SIL-003",
         "rows are in quarantine",
         "They count in no number of gold.",
-        "medallion quarantine list",
+        "medallion up --yes && medallion quarantine replay",
         severity="warning",
+        note="First mend the rows at the source, or the rule in configs/pipeline.yaml. Which they are: "
+        "`medallion quarantine list`; rows that still break a rule stay.",
     ),
     Rule(
         "MED-SIL-004",
@@ -296,8 +306,8 @@ _RULES = (
         "MED-GLD-002",
         "a COPY was refused",
         "Gold is as it was before the run.",
-        "medallion up --yes && medallion run --full",
-        note="What is staged does not fit the staging table. `up` brings the tables of the project, a full run stages anew.",
+        "medallion up --only sql --yes && medallion run --full",
+        note="What is staged does not fit the staging table. `up --only sql` brings the project's, a full run stages anew.",
     ),
     Rule(
         "MED-GLD-003",
@@ -311,6 +321,13 @@ _RULES = (
         "Gold is as it was before the run.",
         "medallion run",
         note="Somebody held a table of gold or staging: see who, with `medallion doctor --deep`.",
+    ),
+    Rule(
+        "MED-GLD-006",
+        "a table or procedure of the warehouse is gone",
+        "Gold is as it was before the run.",
+        "medallion up --only sql --yes && medallion run --full",
+        note="`up --only sql` makes what is missing, a full run loads it.",
     ),
     Rule(
         "MED-GLD-005",

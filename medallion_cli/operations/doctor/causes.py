@@ -11,11 +11,13 @@ CAUSES: tuple[tuple[str, str | None], ...] = (
     (r"schema drift", "MED-SIL-010"),
     (r"does not fit (int|bigint|smallint|decimal)", "MED-SIL-012"),
     (r"is not a Parquet file|magic number|footer|corrupt\w*|not Parquet|cannot be read", "MED-SIL-004"),
+    (r"(procedure|function) .* does not exist|relation \S*(gold|etl|staging)\.\S* does not exist", "MED-GLD-006"),
+    (r"/code/\S+ does not exist|LAUNCH ERROR.*S3", "MED-RUN-007"),  # the local Glue's words, and Glue's
     (r"expectation|breaks? the rule", "MED-SIL-002"),
     (r"restage|last `?to`?|position|out of order", "MED-GLD-003"),
     (r"lock timeout|canceling statement|deadlock|\b1023\b|serializable|statement timeout|was cancel", "MED-GLD-004"),
     (r"usage limit|query is not allowed", "MED-GLD-005"),
-    (r"Medallion\.CopyFailed|\bCOPY\b|Spectrum|incompatible Parquet|stl_load|staging\.", "MED-GLD-002"),
+    (r"Medallion\.CopyFailed|\bCOPY\b|Spectrum|incompatible Parquet|stl_load|staging\.|between table and file", "MED-GLD-002"),
     (r"no connection to|could not connect|connection was lost|DatabaseConnectionException", "MED-GLD-001"),
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 Check = Callable[["Look"], Iterator["Finding"]]
 STEP = "looking"
 CREDENTIALS = "credentials and clock"
-# What `status` asks as well: nothing that wakes the warehouse, or asks the source unless a DDL statement was counted.
+# What `status` asks as well: nothing that wakes the warehouse; the source is asked one question, its schema only when a DDL
+# statement was counted.
 QUICK: dict[str, Check] = {
+    CREDENTIALS: environment.credentials,
+    "quotas": environment.quotas,
     "pause": environment.pause,
     "stacks": environment.stacks,
     "lock": environment.held,
@@ -36,15 +40,13 @@ QUICK: dict[str, Check] = {
     "schema drift": schema.seen,
     "schedules": runs.scheduled,
     "warehouse": warehouse.workgroup,
-}
-CHECKS: dict[str, Check] = {
-    CREDENTIALS: environment.credentials,
-    "versions": environment.versions,
-    "quotas": environment.quotas,
     "source": source.answers,
     "binary log": source.binlog,
-    "schema": schema.asked,
+}
+CHECKS: dict[str, Check] = {
     **QUICK,
+    "versions": environment.versions,
+    "schema": schema.asked,
     "statements": warehouse.statements,
 }
 
@@ -74,6 +76,7 @@ def diagnose(look: Look) -> Generator[Event, None, Diagnosis]:
     findings: list[Finding] = []
     passed: list[str] = []
     yield Started(STEP)
+    _ask(look)
     for number, (name, check) in enumerate(CHECKS.items()):
         yield Progressed(STEP, number, len(CHECKS), f"checks: {name}")
         found = seen(look, name, check)
@@ -87,7 +90,19 @@ def diagnose(look: Look) -> Generator[Event, None, Diagnosis]:
 
 def quick(look: Look) -> list[Finding]:
     """What `status` shows."""
-    return merged([one for name, check in QUICK.items() for one in seen(look, name, check)])
+    findings: list[Finding] = []
+    _ask(look)
+    for name, check in QUICK.items():
+        findings += seen(look, name, check)
+        if any(one.code == "MED-ENV-001" for one in findings):
+            break
+    return merged(findings)
+
+
+def _ask(look: Look) -> None:
+    """Has the question to the source under way while others look; what stands in its way is told by its check."""
+    with suppress(MedallionError, KeyError):
+        _ = look.source
 
 
 def seen(look: Look, name: str, check: Check) -> list[Finding]:

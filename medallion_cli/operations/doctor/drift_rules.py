@@ -25,7 +25,7 @@ DRIFT = (
         "MED-SRC-006",
         "a table is gone at the source",
         "Silver and gold keep its rows as they were last: a DROP TABLE or RENAME TABLE is no delete.",
-        "medallion up --yes && medallion replicate reload --yes && medallion run",
+        "medallion up --only lambda --yes && medallion replicate reload --yes && medallion run",
         note="`up` makes the table again, empty. To give it up, take it and its models out of configs/pipeline.yaml before.",
     ),
     Rule(

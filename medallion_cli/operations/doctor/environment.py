@@ -91,4 +91,6 @@ def drifted(look: Look) -> Iterator[Finding]:
     for name in ("schedules", "generation"):
         for one in drift.CHECKS[name](look.target, look.outputs, look.settings):
             what = f"{one.physical} {one.property.strip('/')} is {one.actual}, deployed as {one.expected}"
-            yield finding("MED-RUN-005" if name == "schedules" else "MED-ENV-011", what, where=one.resource)
+            way = "resume" if one.expected == "on" else "pause"
+            code = "MED-RUN-005" if name == "schedules" else "MED-ENV-011"
+            yield finding(code, what, where=one.resource, way=way)

@@ -18,15 +18,21 @@ VALIDATED = {
     "RDS": "the source database", "RSH": "the warehouse", "SCAN": "security", "SCH": "schedules",
     "SEC": "secrets", "SQL": "statements", "STO": "buckets and keys", "TPL": "templates", "WIR": "wiring of stacks",
 }  # fmt: skip
-FILLED = {"table": "orders", "folder": ".", "service": "rds", "remedy": "what the finding says"}
+FILLED = {
+    "table": "orders",
+    "folder": ".",
+    "service": "rds",
+    "remedy": "what the finding says",
+    "way": "resume",
+}
 HEAD = """# Findings
 
 What `medallion status`, `medallion doctor` and the look before an `up` can name. Each finding has a code that never means
 anything else, evidence (where, and what was seen), and the command that mends it. `medallion doctor explain CODE` prints an
 entry. `medallion doctor --fix` does by itself what is marked *safe*: it loses nothing and costs nothing.
 
-`status` asks neither the source database nor the warehouse, nor who you are, nor your quotas: a wrong binlog setting, a
-refused password or a wrong clock is found by `doctor`, and by the command that meets it, which names the code.
+`status` does not ask the warehouse, nor the source's schema unless a DDL statement was counted: `doctor` does. With an
+embedded AWS that does not run, or a disk on which it can not, both say only that, and start nothing.
 
 This page is made of the catalogue in the code; codes of `medallion validate` (`MED-NET-…`, `MED-SQL-…` and so on) say
 themselves what is wrong in which line.

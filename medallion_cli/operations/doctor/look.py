@@ -13,6 +13,7 @@ from medallion_cli.aws.database import Database
 from medallion_cli.aws.orchestration import Brief, Execution, StateMachine
 from medallion_cli.aws.replication import LOADED, Replication, ReplicationInstance
 from medallion_cli.operations import freshness, paused, replicate
+from medallion_cli.operations.doctor.asked import Asked
 from medallion_cli.operations.run import newest_runs, read_step
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ class Look:
     def database(self) -> Instance:
         """The source as RDS sees it."""
         return Database(self.target, self.outputs["DatabaseIdentifier"]).instance()
+
+    @cached_property
+    def source(self) -> Asked | None:
+        """The question to the source, from the moment when it was first wanted; None when it is known to be away."""
+        if not self.database.answers:
+            return None
+        return Asked(self.target, self.outputs["SourceFunctionName"])
 
     @cached_property
     def instance(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from medallion_cli.aws.source import FULL, Source
+from medallion_cli.aws.source import FULL
 from medallion_cli.errors import MedallionError
 from medallion_cli.operations import source_settings
 from medallion_cli.operations.doctor.catalogue import finding
@@ -26,11 +26,13 @@ def database(look: Look) -> Iterator[Finding]:
 
 def answers(look: Look) -> Iterator[Finding]:
     """Whether the database answers the tool, and takes the replication user."""
-    if not look.database.answers:
+    if look.source is None:
         return
     try:
-        found = Source(look.target, look.outputs["SourceFunctionName"]).call("reachable")
+        found = look.source.answer()
     except MedallionError as error:
+        if error.hint and "medallion up" in error.hint:
+            raise
         code = "MED-SRC-004" if FULL.search(str(error)) else "MED-SRC-002"
         yield finding(code, str(error), where="source")
         return
@@ -42,14 +44,13 @@ def answers(look: Look) -> Iterator[Finding]:
 
 def binlog(look: Look) -> Iterator[Finding]:
     """The server's settings, and whether it still has the binlog that replication goes on from."""
-    if not look.database.answers:
+    if look.source is None:
         return
-    source = Source(look.target, look.outputs["SourceFunctionName"])
     try:
-        settings = source.call("settings")["settings"]
-        files = source.call("binlogs")["files"] if look.task.started else []
+        found = look.source.answer()
     except MedallionError:
         return  # told by `answers`
+    settings, files = found["settings"], found["files"] if look.task.started else []
     hours = source_settings.retention(settings)
     if hours is not None and hours < source_settings.LEAST_HOURS:
         what = f"binlog retention {hours:g} h, needs ≥ {source_settings.LEAST_HOURS} h"

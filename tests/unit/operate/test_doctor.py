@@ -119,6 +119,7 @@ class Watched(Stacked):
             self.replication_user = True
             self.settings_of_source["binlog retention hours"] = "72"
             more["bootstrap"] = {"replication_user": "dms", "binlog_retention_hours": 72}
+        more["health"] = {**more["reachable"], **more["settings"], "files": self.binlogs}
         if operation in more and self.database == "available" and not self.source_error:
             return {"Payload": io.BytesIO(json.dumps(more[operation]).encode())}
         return super()._invoke(given)
@@ -252,7 +253,7 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     ),
     "the database is stopped": (_set(database="stopped"), "MED-SRC-001", "medallion doctor --fix"),
     "the database does not answer": (
-        _set(source_error="Lost connection"), "MED-SRC-002", "medallion logs source --since 1h",
+        _set(source_error="Lost connection"), "MED-SRC-002", "medallion pause && medallion resume",
     ),
     "the replication user is refused": (_set(replication_user=False), "MED-SRC-003", "medallion doctor --fix"),
     "the database is full": (_set(database="storage-full"), "MED-SRC-004", "df -h"),
@@ -292,7 +293,7 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     "a change waits for two days": (_waits(2 * 24 * 60), "MED-RUN-003", "medallion run"),
     "a change waits for two hours": (_waits(120), "MED-RUN-004", "medallion run"),
     "a schedule was switched on by hand": (
-        lambda aws: aws.schedules.update({"shop-generator": "ENABLED"}), "MED-RUN-005", "medallion resume --schedule",
+        lambda aws: aws.schedules.update({"shop-generator": "ENABLED"}), "MED-RUN-005", "medallion pause --schedule",
     ),
     "a schedule starts nothing": (_old_schedule, "MED-RUN-006", "medallion run"),
     "a table of silver failed": (
@@ -303,14 +304,15 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
         "MED-SIL-002", "medallion run --table orders",
     ),
     "rows are in quarantine": (
-        lambda aws: aws.silver.update(quarantined=7), "MED-SIL-003", "medallion quarantine list",
+        lambda aws: aws.silver.update(quarantined=7),
+        "MED-SIL-003", "medallion up --yes && medallion quarantine replay",
     ),
     "a column was added at the source": (
         _differs(("coupon", "varchar(20)")), "MED-SRC-005", UPDATE,
     ),
     "a table was dropped at the source": (
         lambda aws: aws.dropped.add("payments"),
-        "MED-SRC-006", "medallion up --yes && medallion replicate reload --yes && medallion run",
+        "MED-SRC-006", "medallion up --only lambda --yes && medallion replicate reload --yes && medallion run",
     ),
     "a table was truncated at the source": (
         _set(empty=["orders"], ddls=1), "MED-SRC-007", RELOAD,
@@ -342,7 +344,15 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     "the warehouse is being deleted": (_set(workgroup="DELETING"), "MED-GLD-001", "medallion logs gold --since 1h"),
     "a COPY was refused": (
         _failed("COPY staging.fact_sales: Unmatched number of columns"),
-        "MED-GLD-002", "medallion up --yes && medallion run --full",
+        "MED-GLD-002", "medallion up --only sql --yes && medallion run --full",
+    ),
+    "a procedure of the warehouse is gone": (
+        _failed("ERROR: procedure etl.merge_run(character varying) does not exist"),
+        "MED-GLD-006", "medallion up --only sql --yes && medallion run --full",
+    ),
+    "a job's script is gone": (
+        _failed("s3://shop/code/glue/12ab/bronze_to_silver.py does not exist"),
+        "MED-RUN-007", "medallion up --yes && medallion run",
     ),
     "positions do not meet": (
         _failed("fact_sales: staged from 3, gold is at 5: restage"), "MED-GLD-003", "medallion run --full",
