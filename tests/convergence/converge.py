@@ -25,6 +25,7 @@ from trial import Report
 
 AGAIN = "make convergence TRIALS=1 SEED={seed}"
 WHOLE_STACK = 10  # every so manieth seed
+MANY = 40  # trials of the parts, from which a second set of engines is worth its start
 
 
 def main(words: list[str] | None = None) -> int:
@@ -57,16 +58,13 @@ def _options(words: list[str] | None) -> argparse.Namespace:
 
 
 def side_by_side(options: argparse.Namespace) -> Any:
-    """A process for each kind of trial; their reports as they come."""
-    seeds = range(options.seed, options.seed + options.trials)
-    stack = [] if options.parts else [seed for seed in seeds if seed % WHOLE_STACK == 0]
-    chosen = {"parts": [seed for seed in seeds if seed not in stack], "stack": stack}
+    """A process for each lane of trials; their reports as they come."""
     context = multiprocessing.get_context("spawn")
     told, stop = context.Queue(), context.Event()
     deadline = time.time() + options.seconds if options.seconds else None
     lanes = [
         context.Process(target=LANES[kind], args=(Lane(kind, found, deadline), told, stop))
-        for kind, found in chosen.items()
+        for kind, found in _shared(options)
         if found
     ]
     for lane in lanes:
@@ -81,6 +79,15 @@ def side_by_side(options: argparse.Namespace) -> Any:
         yield report
     for lane in lanes:
         lane.join()
+
+
+def _shared(options: argparse.Namespace) -> list[tuple[str, list[int]]]:
+    """The seeds of each lane: those of the whole stack have their own, those of the parts share two when they are many."""
+    seeds = range(options.seed, options.seed + options.trials)
+    stack = [] if options.parts else [seed for seed in seeds if seed % WHOLE_STACK == 0]
+    parts = [seed for seed in seeds if seed not in stack]
+    lanes = 2 if len(parts) >= MANY else 1
+    return [*(("parts", parts[lane::lanes]) for lane in range(lanes)), ("stack", stack)]
 
 
 def tell(report: Report, plot: bool = False) -> None:
