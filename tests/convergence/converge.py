@@ -39,7 +39,7 @@ def main(words: list[str] | None = None) -> int:
     summary(reports, time.monotonic() - started)
     if options.report:
         Path(options.report).write_text(json.dumps([asdict(report) for report in reports]))
-    missing = 0 if options.seconds or options.first else options.trials - len(reports)
+    missing = 0 if options.seconds or options.first else len(chosen(options)) - len(reports)
     if missing:
         print(f"{missing} trials did not take place")
     return 1 if missing or any(report.problems for report in reports) else 0
@@ -49,6 +49,7 @@ def _options(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", help="exactly these seeds, with commas")
     parser.add_argument("--seconds", type=float, default=0, help="begin no trial after so many (0: no limit)")
     parser.add_argument("--parts", action="store_true", help="trials of the parts only, whatever the seed")
     parser.add_argument("--first", action="store_true", help="stop at the first divergence")
@@ -81,9 +82,16 @@ def side_by_side(options: argparse.Namespace) -> Any:
         lane.join()
 
 
+def chosen(options: argparse.Namespace) -> list[int]:
+    """The seeds to be played."""
+    if options.only:
+        return [int(seed) for seed in options.only.split(",")]
+    return list(range(options.seed, options.seed + options.trials))
+
+
 def _shared(options: argparse.Namespace) -> list[tuple[str, list[int]]]:
     """The seeds of each lane: those of the whole stack have their own, those of the parts share two when they are many."""
-    seeds = range(options.seed, options.seed + options.trials)
+    seeds = chosen(options)
     stack = [] if options.parts else [seed for seed in seeds if seed % WHOLE_STACK == 0]
     parts = [seed for seed in seeds if seed not in stack]
     lanes = 2 if len(parts) >= MANY else 1
