@@ -21,9 +21,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from lanes import LANES, Lane
-from trial import Report
+from trial_report import Report
 
-AGAIN = "make convergence TRIALS=1 SEED={seed}"
+AGAIN = "python tests/convergence/converge.py --plot --only {seeds}"
 WHOLE_STACK = 10  # every so manieth seed
 MANY = 40  # trials of the parts, from which a second set of engines is worth its start
 
@@ -111,7 +111,8 @@ def tell(report: Report, plot: bool = False) -> None:
     for problem in report.problems:
         print(f"  {problem}")
     if report.problems:
-        print(f"  again: {AGAIN.format(seed=report.seed)}", flush=True)
+        seeds = ",".join(map(str, [*report.before, report.seed]))
+        print(f"  again: {AGAIN.format(seeds=seeds)}", flush=True)
 
 
 def summary(reports: list[Report], seconds: float) -> None:

@@ -48,14 +48,17 @@ def stack(lane: Lane, told: Any, stop: Any) -> None:
     from rooms import engines_may_enter
     from stack_trial import StackTrial, environment
 
-    left = list(lane.seeds)
+    left: list[int] = list(lane.seeds)
     while left and not lane.over(stop):
         with tempfile.TemporaryDirectory(prefix="medallion-convergence-") as home:
             engines_may_enter(Path(home))
+            played: list[int] = []
             with environment(Path(home) / "environment", left[0]) as found:
                 while left and not lane.over(stop):
                     seed = left.pop(0)
                     report = StackTrial(found, seed, seed // 10).run()
+                    report.before = list(played)
+                    played.append(seed)
                     told.put(report)
                     if report.problems:
                         break

@@ -12,6 +12,7 @@ import random
 import shlex
 import subprocess
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from random_tables import child, loner, parent
 from source_model import Position, SourceModel
 from stack_faults import Blow
 from stack_faults import choose as choose_blow
-from trial import Report
+from trial_report import Report
 
 NAME, SCHEMA = "trial-local", "trialdb"
 PATIENCE = 400.0  # seconds for one command
@@ -189,6 +190,8 @@ class StackTrial:
             self._compare()
         except (Unhealed, AssertionError, subprocess.TimeoutExpired) as error:
             self.report.problems.append(f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 (of the harness or a driver: told with its place, and the next trial begins)
+            self.report.problems.append("".join(traceback.format_exception(error)[-3:]))
         self.report.seconds = time.monotonic() - started
         self.report.changes = len(self.source.changes) - changes
         return self.report
