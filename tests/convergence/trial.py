@@ -241,7 +241,10 @@ class Trial:
         names = [table.name for table in self.project.tables]
         tables = "all" if self.chance.random() < 0.85 else self.chance.choice(names)
         self._tell(f"silver of {tables}")
-        self.steps.silver(run_id, self.replication.generation, self.replication.loaded(), tables)
+        try:
+            self.steps.silver(run_id, self.replication.generation, self.replication.loaded(), tables)
+        finally:  # replication goes on meanwhile: what came after the disturbance may have been taken as well
+            self.bronze.seen |= set(self.bronze.keys())
 
     def _crashing(self, what: str, odds: float, job: Callable[[], Any], most: int) -> bool:
         """Runs a job that may be cut off at one of its first writes; whether it was."""
