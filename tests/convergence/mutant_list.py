@@ -61,6 +61,7 @@ MUTANTS = (
         "silver's merge does not look at positions",
         (f"{GLUE}/silver.py", "`_held` IS NULL OR struct(`_generation`, `_seq`) > `_held`", "true"),
         (f"{GLUE}/silver.py", "AND s.`_seq` >= t.`_seq`)", "AND true)"),
+        seeds=12,
     ),
     mutant(
         "tombstones dropped early",

@@ -45,13 +45,14 @@ def main(words: list[str] | None = None) -> int:
     if options.check:
         print(f"{sum(map(check, wanted))} mutants fit the product; none was run")
         return 0
-    found = [tried(mutant) for mutant in wanted]
+    found: list[Outcome] = []
+    for mutant in wanted:
+        found.append(tried(mutant))
+        _keep(options.report, found, set())
     seeds = sorted({outcome.seed for outcome in found if outcome.seed is not None})
     passed = passes(seeds)
     alive = [outcome.mutant for outcome in found if outcome.seed not in passed]
-    if options.report:
-        told = {"passed": sorted(passed), "mutants": [asdict(outcome) for outcome in found]}
-        Path(options.report).write_text(json.dumps(told, indent=1))
+    _keep(options.report, found, passed)
     print(f"the product itself: {len(passed)} of seeds {seeds} equal")
     print(
         f"{len(found)} mutants run, {len(found) - len(alive)} killed, not killed: {', '.join(alive) or 'none'}"
@@ -64,9 +65,16 @@ def _options(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="part of a mutant's name")
     parser.add_argument("--check", action="store_true", help="only look whether every patch still fits")
     parser.add_argument(
-        "--report", help="write the outcomes to this file, as JSON (mutant_table.py makes a page of it)"
+        "--report", help="write the outcomes to this file, as JSON (page.py makes a table of it)"
     )
     return parser.parse_args(words)
+
+
+def _keep(file: str | None, found: list[Outcome], passed: set[int]) -> None:
+    """What is known so far: it takes long, and what was shown is not lost when it is ended."""
+    if file:
+        told = {"passed": sorted(passed), "mutants": [asdict(outcome) for outcome in found]}
+        Path(file).write_text(json.dumps(told, indent=1))
 
 
 def copied(folder: Path) -> Path:
