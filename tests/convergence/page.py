@@ -63,7 +63,7 @@ def table(report: dict[str, Any]) -> Iterator[str]:
 
 def told(reason: str) -> str:
     """What failed, without the values of its rows."""
-    kept = re.sub(r": \(.*", "", reason.removeprefix("at the end: "))
+    kept = re.sub(r": \(.*| has Row\(.*", "", reason.removeprefix("at the end: "))
     return re.sub(r"trial_\d+(_silver|-run)?", "the trial's", kept).replace("|", "/")[:110]
 
 

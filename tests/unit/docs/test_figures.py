@@ -14,6 +14,22 @@ CONVERGENCE = ROOT / "tests" / "convergence"
 MARKED = "# A page\n<!-- {0}: written by tests/convergence/page.py -->\nbefore\n<!-- end of {0} -->\nrest\n"
 
 
+def test_every_row_is_of_a_mutant_that_was_found_within_its_seeds() -> None:
+    sys.path.insert(0, str(CONVERGENCE))
+    from mutant_list import MUTANTS
+
+    page = (ROOT / "docs/correctness.md").read_text(encoding="utf-8")
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in page.partition("<!-- mutants:")[2].partition("<!-- end")[0].splitlines()
+        if "|" in line
+    ]
+    seeds = {mutant.name: mutant.seeds for mutant in MUTANTS}
+    assert rows[2:]
+    for name, seed, within, _ in rows[2:]:
+        assert int(seed) <= int(within) == seeds[name], name
+
+
 def test_what_was_printed_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
     log, report = tmp_path / "log", tmp_path / "report.json"
     log.write_text("seed 1 (parts): equal\n\ntrials 1 (1 of the parts)\ndivergences 0 \n")
