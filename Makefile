@@ -36,7 +36,7 @@ convergence: $(INSTALLED)
 	$(BIN)/python tests/convergence/converge.py --trials $(TRIALS) --seed $(SEED)
 
 mutants: $(INSTALLED)
-	$(BIN)/python tests/convergence/mutants.py
+	$(BIN)/python tests/convergence/mutants.py $(if $(REPORT),--report $(REPORT))
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -21,10 +21,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from lanes import LANES, Lane
-from trial import Report
+from trial_report import Report
 
-AGAIN = "make convergence TRIALS=1 SEED={seed}"
+AGAIN = "python tests/convergence/converge.py --plot --only {seeds}"
 WHOLE_STACK = 10  # every so manieth seed
+MANY = 40  # trials of the parts, from which a second set of engines is worth its start
 
 
 def main(words: list[str] | None = None) -> int:
@@ -38,7 +39,7 @@ def main(words: list[str] | None = None) -> int:
     summary(reports, time.monotonic() - started)
     if options.report:
         Path(options.report).write_text(json.dumps([asdict(report) for report in reports]))
-    missing = 0 if options.seconds or options.first else options.trials - len(reports)
+    missing = 0 if options.seconds or options.first else len(chosen(options)) - len(reports)
     if missing:
         print(f"{missing} trials did not take place")
     return 1 if missing or any(report.problems for report in reports) else 0
@@ -48,6 +49,7 @@ def _options(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", help="exactly these seeds, with commas")
     parser.add_argument("--seconds", type=float, default=0, help="begin no trial after so many (0: no limit)")
     parser.add_argument("--parts", action="store_true", help="trials of the parts only, whatever the seed")
     parser.add_argument("--first", action="store_true", help="stop at the first divergence")
@@ -57,16 +59,13 @@ def _options(words: list[str] | None) -> argparse.Namespace:
 
 
 def side_by_side(options: argparse.Namespace) -> Any:
-    """A process for each kind of trial; their reports as they come."""
-    seeds = range(options.seed, options.seed + options.trials)
-    stack = [] if options.parts else [seed for seed in seeds if seed % WHOLE_STACK == 0]
-    chosen = {"parts": [seed for seed in seeds if seed not in stack], "stack": stack}
+    """A process for each lane of trials; their reports as they come."""
     context = multiprocessing.get_context("spawn")
     told, stop = context.Queue(), context.Event()
     deadline = time.time() + options.seconds if options.seconds else None
     lanes = [
         context.Process(target=LANES[kind], args=(Lane(kind, found, deadline), told, stop))
-        for kind, found in chosen.items()
+        for kind, found in _shared(options)
         if found
     ]
     for lane in lanes:
@@ -83,6 +82,22 @@ def side_by_side(options: argparse.Namespace) -> Any:
         lane.join()
 
 
+def chosen(options: argparse.Namespace) -> list[int]:
+    """The seeds to be played."""
+    if options.only:
+        return [int(seed) for seed in options.only.split(",")]
+    return list(range(options.seed, options.seed + options.trials))
+
+
+def _shared(options: argparse.Namespace) -> list[tuple[str, list[int]]]:
+    """The seeds of each lane: those of the whole stack have their own, those of the parts share two when they are many."""
+    seeds = chosen(options)
+    stack = [] if options.parts else [seed for seed in seeds if seed % WHOLE_STACK == 0]
+    parts = [seed for seed in seeds if seed not in stack]
+    lanes = 2 if len(parts) >= MANY else 1
+    return [*(("parts", parts[lane::lanes]) for lane in range(lanes)), ("stack", stack)]
+
+
 def tell(report: Report, plot: bool = False) -> None:
     """One line a trial; of one that diverged everything."""
     state = "DIVERGED" if report.problems else "equal"
@@ -96,7 +111,8 @@ def tell(report: Report, plot: bool = False) -> None:
     for problem in report.problems:
         print(f"  {problem}")
     if report.problems:
-        print(f"  again: {AGAIN.format(seed=report.seed)}", flush=True)
+        seeds = ",".join(map(str, [*report.before, report.seed]))
+        print(f"  again: {AGAIN.format(seeds=seeds)}", flush=True)
 
 
 def summary(reports: list[Report], seconds: float) -> None:

@@ -116,6 +116,7 @@ class Expected:
     layer: Layer = field(init=False)
     parents: Timeline = field(default_factory=Timeline)
     children: Timeline = field(default_factory=Timeline)
+    generation: str = ""  # the newest
 
     def __post_init__(self) -> None:
         self.layer = Layer(self.project)
@@ -126,6 +127,7 @@ class Expected:
         """`ends`: how far each generation but the last was replicated."""
         changes = list(changes)
         for generation, found in _by_generation(loads).items():
+            self.generation = generation
             for load in found.values():
                 self.layer.reload(self.project.table(load.table), load.rows)
             self._show_all(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 # Trials are short: optimising Spark's code for a long run costs a quarter of the CPU time.
-os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m")
 E2E = Path(__file__).resolve().parents[1] / "e2e"
 
 
@@ -25,7 +26,10 @@ class Lane:
     deadline: float | None
 
     def over(self, stop: Any) -> bool:
-        """Whether no further trial is to begin."""
+        """Whether no further trial is to begin: as told, or nobody is left to be told of it."""
+        asked = multiprocessing.parent_process()
+        if asked is not None and not asked.is_alive():
+            return True
         return bool(stop.is_set()) or (self.deadline is not None and time.time() > self.deadline)
 
 
@@ -48,14 +52,17 @@ def stack(lane: Lane, told: Any, stop: Any) -> None:
     from rooms import engines_may_enter
     from stack_trial import StackTrial, environment
 
-    left = list(lane.seeds)
+    left: list[int] = list(lane.seeds)
     while left and not lane.over(stop):
         with tempfile.TemporaryDirectory(prefix="medallion-convergence-") as home:
             engines_may_enter(Path(home))
+            played: list[int] = []
             with environment(Path(home) / "environment", left[0]) as found:
                 while left and not lane.over(stop):
                     seed = left.pop(0)
                     report = StackTrial(found, seed, seed // 10).run()
+                    report.before = list(played)
+                    played.append(seed)
                     told.put(report)
                     if report.problems:
                         break

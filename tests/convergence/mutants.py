@@ -1,12 +1,13 @@
-"""`python tests/convergence/mutants.py`: breaks the product rule by rule; 1 when a mutant lives, or its text is not there.
+"""`make mutants`: breaks the product rule by rule; 1 when a mutant lives, or its text is not there.
 
-Each mutant is a copy of the product with a patch, and trials of the harness over it, in a process of their own.
+Each mutant is a copy of the product with a patch, and trials of the harness over it, in a process of their own, from seed 1
+until one diverges. It counts as killed only if the product itself passes the trial that diverged.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -25,31 +27,54 @@ ROOT = HERE.parents[1]
 PARTS = ("medallion_cli", "glue_scripts", "sql", "configs", "infra_templates", "pyproject.toml")
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What trials over a mutant showed; `seed` is None where none diverged."""
+
+    mutant: str
+    seeds: int  # within so many it has to be found
+    seed: int | None
+    reason: str
+    seconds: float
+
+
 def main(words: list[str] | None = None) -> int:
     """Runs the chosen mutants; the exit code."""
+    options = _options(words)
+    wanted = [mutant for mutant in MUTANTS if options.only in mutant.name]
+    if options.check:
+        print(f"{sum(map(check, wanted))} mutants fit the product; none was run")
+        return 0
+    found: list[Outcome] = []
+    for mutant in wanted:
+        found.append(tried(mutant))
+        _keep(options.report, found, set())
+    seeds = sorted({outcome.seed for outcome in found if outcome.seed is not None})
+    passed = passes(seeds)
+    alive = [outcome.mutant for outcome in found if outcome.seed not in passed]
+    _keep(options.report, found, passed)
+    print(f"the product itself: {len(passed)} of seeds {seeds} equal")
+    print(
+        f"{len(found)} mutants run, {len(found) - len(alive)} killed, not killed: {', '.join(alive) or 'none'}"
+    )
+    return 1 if alive or not found else 0
+
+
+def _options(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="part of a mutant's name")
     parser.add_argument("--check", action="store_true", help="only look whether every patch still fits")
     parser.add_argument(
-        "--seconds", type=float, default=0, help="begin no mutant after so many (0: no limit)"
+        "--report", help="write the outcomes to this file, as JSON (page.py makes a table of it)"
     )
-    options = parser.parse_args(words)
-    chosen = [m for m in MUTANTS if options.only in m.name]
-    if options.check:
-        print(f"{sum(map(check, chosen))} mutants fit the product; none was run")
-        return 0
-    started, alive, tried = time.monotonic(), [], 0
-    for mutant in chosen:
-        if options.seconds and time.monotonic() - started > options.seconds:
-            break
-        tried += 1
-        if not killed(mutant):
-            alive.append(mutant.name)
-    print(
-        f"{tried} of {len(chosen)} mutants run, {tried - len(alive)} killed, not killed: {', '.join(alive) or 'none'}; "
-        f"{time.monotonic() - started:.0f} s"
-    )
-    return 1 if alive or tried < len(chosen) or not chosen else 0
+    return parser.parse_args(words)
+
+
+def _keep(file: str | None, found: list[Outcome], passed: set[int]) -> None:
+    """What is known so far: it takes long, and what was shown is not lost when it is ended."""
+    if file:
+        told = {"passed": sorted(passed), "mutants": [asdict(outcome) for outcome in found]}
+        Path(file).write_text(json.dumps(told, indent=1))
 
 
 def copied(folder: Path) -> Path:
@@ -75,47 +100,38 @@ def check(mutant: Mutant) -> bool:
     return True
 
 
-def killed(mutant: Mutant) -> bool:
-    """Whether the harness finds the mutant within its seeds."""
+def tried(mutant: Mutant) -> Outcome:
+    """Trials over the mutant, until one diverges or its seeds are at an end."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as home:
         Path(home).chmod(0o755)
         root = copied(Path(home))
         for patch in mutant.patches:
             patch.apply(root)
-        done = trials(root, 1, mutant.seeds)
-    said = re.search(r"seed (\d+) \(parts\): DIVERGED.*", done.stdout)
-    why = next((line.strip() for line in done.stdout.splitlines() if line.startswith("  ") and said), "")
-    seconds = time.monotonic() - started
-    if said is None:
-        print(
-            f"ALIVE   {mutant.name}: {mutant.seeds} seeds, {seconds:.0f} s {done.stderr[-300:]}", flush=True
-        )
-        return False
-    if not converges(int(said[1])):
-        print(f"UNSHOWN {mutant.name}: the product itself diverges at seed {said[1]}", flush=True)
-        return False
-    print(
-        f"killed  {mutant.name}: seed {said[1]} of {mutant.seeds}, {seconds:.0f} s: {_reason(done.stdout) or why}",
-        flush=True,
-    )
-    return True
+        done = trials(root, "--trials", str(mutant.seeds), "--seed", "1", "--first")
+    said = re.search(r"seed (\d+) \(parts\): DIVERGED", done.stdout)
+    seed, reason = (int(said[1]), _reason(done.stdout)) if said else (None, done.stderr[-300:])
+    outcome = Outcome(mutant.name, mutant.seeds, seed, reason, time.monotonic() - started)
+    state = f"seed {seed} of {mutant.seeds}" if said else f"ALIVE after {mutant.seeds} seeds"
+    print(f"{mutant.name}: {state}, {outcome.seconds:.0f} s: {reason}", flush=True)
+    return outcome
 
 
-def trials(root: Path, seed: int, count: int) -> subprocess.CompletedProcess[str]:
-    """Trials of the parts over the product in `root`, until the first divergence."""
+def trials(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Trials of the parts over the product in `root`."""
     return subprocess.run(
-        [sys.executable, HERE / "converge.py", "--trials", str(count), "--seed", str(seed), "--parts", "--first"],
+        [sys.executable, HERE / "converge.py", "--parts", *words],
         env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=root, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
-@functools.cache
-def converges(seed: int) -> bool:
-    """Whether the product as it is passes the trial: only then has the trial found the mutant."""
-    said = trials(ROOT, seed, 1).stdout
-    return "trials 1 (" in said and "divergences 0" in said
+def passes(seeds: list[int]) -> set[int]:
+    """The seeds whose trials the product as it is passes: only then has a trial found a mutant."""
+    if not seeds:
+        return set()
+    said = trials(ROOT, "--only", ",".join(map(str, seeds))).stdout
+    return {int(seed) for seed in re.findall(r"^seed (\d+) \(parts\): equal", said, re.MULTILINE)}
 
 
 def _reason(text: str) -> str:

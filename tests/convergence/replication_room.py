@@ -120,18 +120,21 @@ class Replication:
 
     def start(self, faulty: bool) -> None:
         """Starts the process unless it runs; a faulty one carries its own end with it."""
+        crash = self._planted() if faulty else None  # drawn whether it runs or not
         if self.running:
             return
-        crash = None
-        if faulty and self.chance.random() < 0.5:
-            crash = {
-                "point": self.chance.choice(POINTS),
-                "side": self.chance.choice(("before", "after")),
-                "count": self.chance.choice((1, 1, 1, 2, 3)),
-                "how": self.chance.choice(("kill", "kill", "full disk")),
-            }
         self.pid = self.rooms.start_task(self.folder, crash)
         self._crash = crash
+
+    def _planted(self) -> dict[str, Any] | None:
+        """Where and how a process is to end, if it is to."""
+        drawn = {
+            "point": self.chance.choice(POINTS),
+            "side": self.chance.choice(("before", "after")),
+            "count": self.chance.choice((1, 1, 1, 2, 3)),
+            "how": self.chance.choice(("kill", "kill", "full disk")),
+        }
+        return drawn if self.chance.random() < 0.5 else None
 
     _crash: dict[str, Any] | None = None
 

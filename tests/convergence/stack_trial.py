@@ -12,6 +12,7 @@ import random
 import shlex
 import subprocess
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,8 +28,9 @@ from expected import Expected, Load
 from random_project import choose, write
 from random_tables import child, loner, parent
 from source_model import Position, SourceModel
+from stack_faults import Blow
 from stack_faults import choose as choose_blow
-from trial import Report
+from trial_report import Report
 
 NAME, SCHEMA = "trial-local", "trialdb"
 PATIENCE = 400.0  # seconds for one command
@@ -188,6 +190,8 @@ class StackTrial:
             self._compare()
         except (Unhealed, AssertionError, subprocess.TimeoutExpired) as error:
             self.report.problems.append(f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 (of the harness or a driver: told with its place, and the next trial begins)
+            self.report.problems.append("".join(traceback.format_exception(error)[-3:]))
         self.report.seconds = time.monotonic() - started
         self.report.changes = len(self.source.changes) - changes
         return self.report
@@ -233,13 +237,21 @@ class StackTrial:
         """`medallion run`, and a fault at a random moment of it."""
         blow = choose_blow(self.chance, self.number)
         command = self.tool.start("run", stderr=subprocess.STDOUT)
-        time.sleep(self.chance.uniform(0.2, 6.0))
-        hit = blow.strike(self.tool, command)
+        time.sleep(self.chance.uniform(0.2, 12.0))
+        hit = self._hit(blow, command)
         self.report.faults[blow.name if hit else f"{blow.name}: too late"] += 1
         said, _ = command.communicate(timeout=PATIENCE)
         self._tell(f"{blow.name}{'' if hit else ' (too late)'}: run ended with {command.returncode}")
         if "Traceback" in said:
             raise Unhealed(f"after {blow.name} the command shows a traceback: {said[-400:]}")
+
+    def _hit(self, blow: Blow, command: subprocess.Popen[str]) -> bool:
+        """Strikes once there is something to hit; False when the command has ended before."""
+        while not blow.strike(self.tool, command):
+            if command.poll() is not None:
+                return False
+            time.sleep(0.2)
+        return True
 
     def _reconnect(self) -> None:
         """The harness's own connection may be among what was cut."""

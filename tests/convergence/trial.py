@@ -1,7 +1,8 @@
 """One trial in process: random tables, random changes, random faults; then everything is compared.
 
-What is random is decided by the seed alone. Processes keep their own time, so where exactly a kill hits may differ between
-two plays of a seed; what happens, and in which order, does not.
+What is random is decided by the seed alone: the source, replication, bronze and each run draw from generators of their
+own, so that what one of them had to decide moves nothing of the others. Processes keep their own time, so where exactly a kill
+hits, and into how many files the changes fell, may differ between two plays of a seed; what is done, in which order, does not.
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ import random
 import shutil
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from bronze_files import BronzeFiles
@@ -25,37 +24,9 @@ from replication_room import Replication, ReplicationFailed
 from rooms import Rooms
 from run_steps import JobFailed, RunSteps
 from source_model import SourceModel
+from trial_report import Diverged, Report, Staged
 
 CLEAN_RUNS = 3  # until a warehouse that refuses must have healed
-
-
-class Diverged(Exception):
-    """Something is not as it has to be; the message says what."""
-
-
-@dataclass
-class Report:
-    """What a trial did and found."""
-
-    seed: int
-    kind: str = "parts"  # or "stack"
-    seconds: float = 0.0
-    faults: Counter[str] = field(default_factory=Counter)
-    events: Counter[str] = field(default_factory=Counter)  # at the source
-    compared: int = 0
-    changes: int = 0
-    runs: int = 0
-    problems: list[str] = field(default_factory=list)
-    plot: list[str] = field(default_factory=list)  # what happened, in order
-
-
-@dataclass
-class Staged:
-    """A run that was staged: what COPY and merge were given."""
-
-    run_id: str
-    batches: list[list[str]]
-    merged: bool = False
 
 
 class Trial:
@@ -104,15 +75,19 @@ class Trial:
         if self.chance.random() < 0.5:
             shapes.append(loner(self.chance))
         self.project: Project = choose(self.chance, self.name, shapes)
-        self.source = SourceModel(self.rooms.source, self.name, self.chance)
+        self.source = SourceModel(self.rooms.source, self.name, self._apart())
         self.source.create(shapes)
         faults = self.report.faults
-        self.replication = Replication(self.rooms, self.source, self.chance, faults, self.folder / "tasks")
+        self.replication = Replication(self.rooms, self.source, self._apart(), faults, self.folder / "tasks")
         self.bronze = BronzeFiles(
-            self.rooms.objects / "bronze", self.folder / "aside", self.name, self.chance
+            self.rooms.objects / "bronze", self.folder / "aside", self.name, self._apart()
         )
         self.steps = RunSteps(self.rooms, f"{self.name}_silver")
         self._deploy()
+
+    def _apart(self) -> random.Random:
+        """A generator of its own, for what draws as often as it needs to."""
+        return random.Random(self.chance.getrandbits(64))
 
     def _deploy(self) -> None:
         """The project's files, pipeline.json and the warehouse, as `up` makes them."""
@@ -237,8 +212,15 @@ class Trial:
         if not self.faulty:
             self._whole_run()
             return
+        kept, self.chance = self.chance, self._apart()
+        try:
+            self._faulty_run(self._next_run())
+        finally:
+            self.chance = kept
+
+    def _faulty_run(self, run_id: str) -> None:
+        self.bronze.chance = self._apart()
         self.bronze.disturb(self.report.faults)
-        run_id = self._next_run()
         if (
             self._crashing("silver", 0.35, lambda: self._silver(run_id), most=8)
             and self.chance.random() < 0.5
@@ -259,7 +241,10 @@ class Trial:
         names = [table.name for table in self.project.tables]
         tables = "all" if self.chance.random() < 0.85 else self.chance.choice(names)
         self._tell(f"silver of {tables}")
-        self.steps.silver(run_id, self.replication.generation, self.replication.loaded(), tables)
+        try:
+            self.steps.silver(run_id, self.replication.generation, self.replication.loaded(), tables)
+        finally:  # replication goes on meanwhile: what came after the disturbance may have been taken as well
+            self.bronze.seen |= set(self.bronze.keys())
 
     def _crashing(self, what: str, odds: float, job: Callable[[], Any], most: int) -> bool:
         """Runs a job that may be cut off at one of its first writes; whether it was."""

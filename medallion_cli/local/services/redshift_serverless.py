@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import string
 import threading
@@ -11,12 +12,15 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli.errors import MedallionError
 from medallion_cli.local.engines.redshift import Redshift
 from medallion_cli.local.protocol import Service, ServiceError
 
 if TYPE_CHECKING:
     from medallion_cli.local.runtime import Runtime
 
+log = logging.getLogger(__name__)
+_SUPERVISION_SECONDS = 0.5
 _STORE = "redshift-serverless"
 _KINDS = ("namespaces", "workgroups", "usage_limits", "tags")
 _NAMESPACE_FIELDS = (
@@ -57,17 +61,21 @@ class RedshiftServerless(Service):
         self._state: dict[str, dict[str, Any]] = {kind: kept.get(kind, {}) for kind in _KINDS}
         self._engines: dict[str, Redshift] = {}
         self._lock = threading.RLock()
+        self._ended = threading.Event()
 
     def start(self) -> None:
-        """Brings every workgroup's engine up again."""
+        """Brings every workgroup's engine up again, and keeps watching them."""
         for workgroup in self._state["workgroups"].values():
             self._start_engine(workgroup)
+        threading.Thread(target=self._supervise, name="redshift-supervisor", daemon=True).start()
 
     def stop(self) -> None:
         """Stops the engines; data and desired state stay."""
-        for engine in self._engines.values():
-            engine.stop()
-        self._engines.clear()
+        self._ended.set()
+        with self._lock:
+            for engine in self._engines.values():
+                engine.stop()
+            self._engines.clear()
 
     def engine(self, workgroup: str) -> Redshift:
         """The running warehouse of a workgroup (name or ARN). ServiceError when there is none."""
@@ -282,9 +290,29 @@ class RedshiftServerless(Service):
 
     def _start_engine(self, workgroup: dict[str, Any]) -> None:
         namespace = self._state["namespaces"][workgroup["namespaceName"]]
-        engine = Redshift(self._runtime, workgroup["namespaceName"])
+        name = workgroup["workgroupName"]
+        engine = self._engines.get(name) or Redshift(self._runtime, workgroup["namespaceName"])
         engine.start(namespace["dbName"], namespace["adminUsername"], namespace["adminUserPassword"])
-        self._engines[workgroup["workgroupName"]] = engine
+        self._engines[name] = engine
+
+    def _supervise(self) -> None:
+        """A warehouse that ended by itself is started again, as the service does; one that could not start is tried again."""
+        while not self._ended.wait(_SUPERVISION_SECONDS):
+            for name in list(self._engines):
+                self._revive(name)
+
+    def _revive(self, name: str) -> None:
+        import psycopg
+
+        with self._lock:  # it may be deleted, or all of them stopped, at this moment
+            engine, workgroup = self._engines.get(name), self._state["workgroups"].get(name)
+            if engine is None or workgroup is None or engine.running:
+                return
+            log.warning("workgroup %s ended by itself: starting it again", name)
+            try:
+                self._start_engine(workgroup)
+            except (MedallionError, OSError, psycopg.Error) as error:
+                log.warning("workgroup %s does not start: %s", name, error)
 
     def _login(self, workgroup: dict[str, Any]) -> None:
         namespace = self._state["namespaces"][workgroup["namespaceName"]]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from fake_runtime import FakeRuntime
 from scratch_warehouse import reachable
@@ -69,6 +71,27 @@ def test_a_new_daemon_finds_the_workgroup_at_the_same_endpoint(runtime: FakeRunt
     found = later.workgroup()
     later.stop()
     assert (found["endpoint"], found["status"]) == (endpoint, "AVAILABLE")
+
+
+def test_a_server_that_was_killed_is_started_again_with_its_data(runtime: FakeRuntime) -> None:
+    runtime.provision()
+    said(runtime, "scratch", "CREATE TABLE kept (a BIGINT)")
+    runtime.stop()
+    later = FakeRuntime(runtime.state, runtime.cache)
+    later.start()
+    try:
+        engine = later.engine("scratch")
+        for process in psutil.process_iter(["cmdline"]):
+            if str(runtime.state) in " ".join(process.info["cmdline"] or []) and process.name() == "postgres":
+                process.kill()
+                process.wait(10)
+        deadline = time.monotonic() + 60
+        while not engine.running:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert said(later, "scratch", "SELECT * FROM kept") == []
+    finally:
+        later.stop()
 
 
 def test_usage_limits_and_tags(runtime: FakeRuntime) -> None:
