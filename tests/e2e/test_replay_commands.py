@@ -1,4 +1,4 @@
-"""Retry, replay and reloads of single tables on the whole stack: what changes nothing, what mends, what is refused."""
+"""Replay and reloads of single tables on the whole stack: what changes nothing, what mends, what is refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from by_hand import change_gold
 from command_line import Medallion
-from engines import warehouse
 
 pytestmark = [pytest.mark.engine, pytest.mark.recovery]
 MODELS = ("dim_customer", "dim_product", "fact_sales", "fact_payments", "agg_sales_daily", "agg_customer")
@@ -67,32 +66,6 @@ def test_any_run_merged_again_changes_nothing(retail: Medallion) -> None:
     for run in retail.json("runs"):
         retail.ended("merge", "--run", run["run_id"], code=0)
     assert gold(retail) == before
-
-
-def test_a_run_that_failed_is_retried_and_one_that_was_stopped_goes_on(retail: Medallion) -> None:
-    retail("seed", "--changes", "100", "--seed", "5")
-    rename(retail, "fact_sales", "away")
-    assert "medallion retry" in retail.refused("run", code=1)
-    rename(retail, "away", "fact_sales")
-    failed, *_ = retail.json("runs")
-    done = retail.json("retry")
-    assert (done["retried"], done["how"], done["status"]) == (failed["run_id"], "redriven", "SUCCEEDED")
-    retail.verified()
-    assert retail.json("retry")["how"] == "nothing"
-    retail("seed", "--changes", "100", "--seed", "6")
-    stopped = retail("run", "--detach").strip()
-    arn = retail.json("outputs")["StateMachineArn"].replace(":stateMachine:", ":execution:")
-    retail.client("stepfunctions").stop_execution(executionArn=f"{arn}:{stopped}")
-    done = retail.json("retry")
-    assert (done["retried"], done["how"], done["status"]) == (stopped, "redriven", "SUCCEEDED")
-    retail.verified()
-
-
-def rename(tool: Medallion, old: str, new: str) -> None:
-    """Takes a staging table away, or brings it back."""
-    with warehouse(tool) as connection:
-        connection.execute(f"ALTER TABLE staging.{old} RENAME TO {new}")  # type: ignore[arg-type]
-        connection.commit()
 
 
 def test_one_table_is_loaded_again_while_the_others_go_on(retail: Medallion) -> None:
