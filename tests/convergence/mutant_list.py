@@ -92,7 +92,7 @@ MUTANTS = (
         (
             f"{GLUE}/history.py",
             'order = "`_generation`, `_seq`, (',
-            'order = "`_generation`, `_commit_ts`, (',
+            'order = "`_generation`, `_from`.ts, (',
         ),
     ),
     mutant(
