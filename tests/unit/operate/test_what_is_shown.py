@@ -12,7 +12,7 @@ from rich.text import Text
 
 from medallion_cli.aws.logs import Line
 from medallion_cli.cli import main
-from medallion_cli.commands import health
+from medallion_cli.commands import health, local
 from medallion_cli.commands.screens import finding_lines, gantt, status_lines
 from medallion_cli.console import Terminal
 from medallion_cli.events import Finished, Progressed
@@ -209,6 +209,7 @@ def test_remedies_in_the_document_of_status_are_as_one_types_them_here(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(health, "_look", lambda *_: None)
+    monkeypatch.setattr(local, "away", lambda _: [])
     monkeypatch.setattr(of_environment, "status", lambda _: _status())
     with pytest.raises(SystemExit) as stop:
         main(["--env", "dev", "--project", "/shop", "--output", "json", "status"])
