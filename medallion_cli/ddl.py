@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
+import json
+import os
 import re
-from dataclasses import dataclass
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from medallion_cli.canonical import canonical, canonical_model
 from medallion_cli.errors import UsageError
+from medallion_cli.folders import cache_root
 
 MAX_VARCHAR = 65535  # Redshift: bytes
 
@@ -75,6 +83,37 @@ def parse_tables(text: str, dialect: str, where: str) -> dict[str, TableDdl]:
         raise UsageError(f"{where}: {str(error).splitlines()[0]}", hint="medallion validate") from error
     creates = [s for s in statements if isinstance(s, exp.Create) and isinstance(s.this, exp.Schema)]
     return {table.name: table for table in (_table(create, dialect) for create in creates)}
+
+
+def known_tables(text: str, dialect: str, where: str) -> dict[str, TableDdl]:
+    """`parse_tables`, whose answer is kept by the text's hash: to load the parser takes longer than most commands do."""
+    digest = hashlib.sha256(f"{_own_digest()}:{dialect}:{text}".encode()).hexdigest()
+    path = cache_root() / "ddl" / f"{digest}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        return {entry["name"]: _from_json(entry) for entry in json.loads(path.read_text(encoding="utf-8"))}
+    found = parse_tables(text, dialect, where)
+    with contextlib.suppress(OSError):  # a cache that cannot be written only costs time
+        _keep(path, json.dumps([asdict(table) for table in found.values()]))
+    return found
+
+
+@functools.cache
+def _own_digest() -> str:
+    """Of this file: what another parser made of the text does not count."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+def _from_json(entry: dict[str, Any]) -> TableDdl:
+    columns = tuple((str(name), str(kind), bool(nullable)) for name, kind, nullable in entry["columns"])
+    return TableDdl(str(entry["name"]), columns, tuple(map(str, entry["key"])))
+
+
+def _keep(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".ddl.", dir=path.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(name, path)
 
 
 def _table(create: Any, dialect: str) -> TableDdl:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from medallion_cli.assets import PIPELINE, Assets
-from medallion_cli.ddl import Column, GoldColumn, TableDdl, parse_tables
+from medallion_cli.ddl import Column, GoldColumn, TableDdl, known_tables
 from medallion_cli.errors import UsageError
 from medallion_cli.expectations import Expectation, expectation, faults
 from medallion_cli.spec_file import FreshnessEntry, ModelEntry, PipelineFile, TableEntry
@@ -147,7 +147,7 @@ class Pipeline:
 def load_pipeline(assets: Assets) -> Pipeline:
     """Reads and joins the specification; UsageError gives file, key and what is wrong."""
     entry = PipelineFile.read(assets.path(PIPELINE))
-    source = parse_tables(assets.read(entry.source.ddl), "mysql", entry.source.ddl)
+    source = known_tables(assets.read(entry.source.ddl), "mysql", entry.source.ddl)
     tables = tuple(_table(name, spec, entry, source) for name, spec in entry.tables.items())
     rules = {t.name: ({c.name: c for c in t.columns}, t.expectations) for t in tables}
     if fault := next(iter(faults(rules)), None):
@@ -221,7 +221,7 @@ def _copy(name: str, tables: Mapping[str, Table]) -> Model:
 
 def _model(name: str, entry: ModelEntry, assets: Assets, context: dict[str, Any]) -> Model:
     ddl_name, folder = f"sql/redshift/tables/{name}.sql", _select_folder(entry.kind)
-    ddl = parse_tables(_render(assets.read(ddl_name), ddl_name, context), "redshift", ddl_name).get(name)
+    ddl = known_tables(_render(assets.read(ddl_name), ddl_name, context), "redshift", ddl_name).get(name)
     if ddl is None:
         raise UsageError(f"{ddl_name}: no CREATE TABLE gold.{name}")
     lookups = tuple(Lookup(c, look.dimension, look.on, look.as_of) for c, look in entry.lookups.items())

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from medallion_cli.settings import Settings
 
 
+STATES = ("describe_", "list_", "get_parameter", "get_schedule")  # what an asked-once target keeps
+
+
 class Keys(Protocol):
     """Static credentials."""
 
@@ -60,6 +63,10 @@ class Target:
                 self._clients[service] = _Translated(made, self.settings)
             return self._clients[service]
 
+    def asked_once(self) -> Target:
+        """The same, for one look: an answer counts for all who ask the same. Nothing can be awaited with it."""
+        return _AskedOnce(self)
+
     def close(self) -> None:
         """Gives back the connections of all clients, which make new ones when they are used again."""
         for client in self._clients.values():
@@ -103,6 +110,47 @@ def _configured(profile: str | None) -> Any:
 def _on_ec2() -> bool:
     vendor = Path("/sys/class/dmi/id/sys_vendor")  # systemd tells EC2 the same way
     return vendor.exists() and "Amazon EC2" in vendor.read_text(errors="replace")
+
+
+class _AskedOnce(Target):
+    """A target whose clients keep what they were told, refusals too."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target.settings, target.endpoint_url, target.credentials)
+        self._target = target
+        self._answers: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """The target's own, asked once."""
+        return _Remembered(self._target.client(service), service, self._answers)
+
+    def close(self) -> None:
+        """Of the target's clients."""
+        self._target.close()
+
+
+class _Remembered:
+    """A client that asks each question about a state once; streams and pages are read as ever."""
+
+    def __init__(self, client: Any, service: str, answers: dict[str, Any]) -> None:
+        self._client = client
+        self._service = service
+        self._answers = answers
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        return functools.partial(self._once, name, found) if name.startswith(STATES) else found
+
+    def _once(self, name: str, ask: Callable[..., Any], **given: Any) -> Any:
+        key = f"{self._service}.{name} {sorted(given.items())}"
+        if key not in self._answers:
+            try:
+                self._answers[key] = ask(**given)
+            except AwsError as refusal:
+                self._answers[key] = refusal
+        if isinstance(answer := self._answers[key], AwsError):
+            raise answer
+        return answer
 
 
 class _Translated:

@@ -71,9 +71,13 @@ class Invocation:
     @cached_property
     def outputs(self) -> dict[str, str]:
         """Outputs of the environment's stacks; UsageError when it was never stood up."""
+        return self.outputs_of(self.target)
+
+    def outputs_of(self, target: Target) -> dict[str, str]:
+        """The outputs, as a target of this environment tells them."""
         from medallion_cli.operations.deploy import outputs
 
-        found = outputs(self.target)
+        found = outputs(target)
         if "StateMachineArn" not in found:
             raise UsageError(f"environment {self.env} is not up", hint=self.command("up"))
         return found

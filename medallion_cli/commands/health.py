@@ -84,6 +84,15 @@ def _spelled_status(call: Invocation, found: Status) -> Status:
 
 
 def _look(call: Invocation, deep: bool) -> Look:
+    """For one screen: what two checks ask is asked once."""
+    from medallion_cli.operations.doctor.look import Look
+
+    target = call.target.asked_once()
+    return Look(target, call.outputs_of(target), call.settings, call.pipeline, deep)
+
+
+def _at_work(call: Invocation, deep: bool) -> Look:
+    """For what changes the environment and waits for it."""
     from medallion_cli.operations.doctor.look import Look
 
     return Look(call.target, call.outputs, call.settings, call.pipeline, deep)
@@ -110,7 +119,7 @@ def doctor(
     if fix and any(one.safe_to_fix for one in found.findings):
         from medallion_cli.operations.doctor.fixes import fix as mend
 
-        made = call.terminal.follow(mend(_look(call, deep), found.findings))
+        made = call.terminal.follow(mend(_at_work(call, deep), found.findings))
         found = _diagnosed(call, fix, deep)
     findings = _spelled(call, found.findings)
     if call.terminal.wants_json:

@@ -192,11 +192,10 @@ def _embedded(call: Invocation) -> Invocation:
 
 
 def _state(call: Invocation) -> Path:
-    from medallion_cli.local.lifecycle import state_root
+    from medallion_cli.folders import state_root
 
     assert call.settings.prefix
-    found: Path = state_root() / call.settings.prefix
-    return found
+    return state_root() / call.settings.prefix
 
 
 def _lifecycle() -> ModuleType:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medallion_cli.errors import MedallionError
+from medallion_cli.folders import cache_root
 from medallion_cli.local import surroundings
 from medallion_cli.local.engines.processes import ensure_dead, read_pidfile
 from medallion_cli.local.runtime import Credentials
@@ -39,24 +40,6 @@ class ProcessStatus:
     pid: int | None
     port: int | None
     running: bool
-
-
-def state_root() -> Path:
-    """Where environments live; root's not in its home, which the unprivileged engines could not enter."""
-    return _root("MEDALLION_STATE_HOME", "XDG_STATE_HOME", ".local/state", "/var/lib/medallion")
-
-
-def cache_root() -> Path:
-    """Where downloaded engines are shared."""
-    return _root("MEDALLION_CACHE_HOME", "XDG_CACHE_HOME", ".cache", "/var/cache/medallion")
-
-
-def _root(own: str, xdg: str, home: str, system: str) -> Path:
-    if given := os.environ.get(own):
-        return Path(given).resolve()
-    if given := os.environ.get(xdg):
-        return Path(given).resolve() / "medallion"
-    return Path(system) if os.geteuid() == 0 else Path.home() / home / "medallion"
 
 
 def ensure(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medallion_cli.folders import cache_root
 from medallion_cli.operations.deployment.graph import Graph, longest
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Durations:
 
     def __init__(self, settings: Settings) -> None:
         self.target = settings.target
-        self.path = _folder() / "durations" / f"{settings.prefix}.json"
+        self.path = cache_root() / "durations" / f"{settings.prefix}.json"
         self.known = _read(self.path)
 
     def seconds(self, type_: str, verb: str) -> float:
@@ -91,11 +91,3 @@ def _read(path: Path) -> dict[str, float]:
     except (OSError, ValueError):
         return {}
     return {str(k): float(v) for k, v in found.items()} if isinstance(found, dict) else {}
-
-
-def _folder() -> Path:
-    """Where caches are; only estimates come from here."""
-    if given := os.environ.get("MEDALLION_CACHE_HOME"):
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "medallion"
