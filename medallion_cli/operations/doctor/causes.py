@@ -13,7 +13,7 @@ CAUSES: tuple[tuple[str, str | None], ...] = (
     (r"is not a Parquet file|magic number|footer|corrupt\w*|not Parquet|cannot be read", "MED-SIL-004"),
     (r"(procedure|function) .* does not exist|relation \S*(gold|etl|staging)\.\S* does not exist", "MED-GLD-006"),
     (r"/code/\S+ does not exist|LAUNCH ERROR.*S3", "MED-RUN-007"),  # the local Glue's words, and Glue's
-    (r"expectation|breaks? the rule", "MED-SIL-002"),
+    (r"expectation|breaks? the rule|row\(s\) break '", "MED-SIL-002"),
     (r"restage|last `?to`?|position|out of order", "MED-GLD-003"),
     (r"lock timeout|canceling statement|deadlock|\b1023\b|serializable|statement timeout|was cancel", "MED-GLD-004"),
     (r"usage limit|query is not allowed", "MED-GLD-005"),

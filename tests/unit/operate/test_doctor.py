@@ -300,7 +300,7 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
         _failed("job failed", state="failed", error="boom"), "MED-SIL-001", "medallion run --table orders",
     ),
     "an expectation fails the table": (
-        _failed("job failed", state="failed", error="3 rows break expectation positive"),
+        _failed("job failed", state="failed", error="orders: 3 row(s) break 'positive'"),
         "MED-SIL-002", "medallion run --table orders",
     ),
     "rows are in quarantine": (

@@ -26,6 +26,7 @@ from medallion_cli.operations.runs import Stage
 from medallion_cli.operations.status import Engine, Status
 
 ERRORS = {
+    "run-20260101T000000Z-abcd failed: parts: parts: 1 row(s) break 'small'": "MED-SIL-002",
     "run-20260101T000000Z-abcd failed: Unmatched number of columns between table and file.": "MED-GLD-002",
     "the environment shop-local is paused since 2026-01-01": "MED-ENV-008",
     "[Errno 28] No space left on device": "MED-ENV-004",
