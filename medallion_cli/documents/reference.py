@@ -37,7 +37,7 @@ VARIABLES = """## Environment variables and folders
 | `MEDALLION_CONNECTION` | how the warehouse is reached, `direct` or `data_api`, in place of the environment's setting |
 | `MEDALLION_MYSQL_PASSWORD`, `MYSQL_PWD` | the password of `--from-mysql` |
 | `MEDALLION_STATE_HOME` | local environments; else `$XDG_STATE_HOME/medallion`, `~/.local/state/…` (root: `/var/lib/…`) |
-| `MEDALLION_CACHE_HOME` | downloaded engines, parsed DDL; else `$XDG_CACHE_HOME/medallion`, `~/.cache/…` (root: `/var/cache/…`) |
+| `MEDALLION_CACHE_HOME` | engines, parsed DDL; else `$XDG_CACHE_HOME/medallion`, `~/.cache/…` (root: `/var/cache/…`) |
 | `AWS_PROFILE` and the others of the AWS SDK | credentials of environments on AWS |
 | `NO_COLOR` | no colour |
 | `COLUMNS` | the width that tables and charts are drawn for |
