@@ -273,3 +273,20 @@ def test_a_broken_load_never_takes_away_what_silver_holds(case: Case) -> None:
     case.load("brands", [brand(2, "dos")])
     assert case.to_silver("brands")["brands"].rows == 2
     assert case.live("brands") == {(1,): (1, "uno"), (2,): (2, "dos")}
+
+
+@pytest.mark.recovery
+def test_a_row_that_was_kept_out_and_is_absent_from_a_reload_of_its_table_is_gone(case: Case) -> None:
+    rule = {"matches": {"name": "^.{2,}$"}, "on_fail": "quarantine"}
+    case.expectations = {"brands": rules(long=rule)}
+    case.load("brands", [brand(1, "a"), brand(2, "ab")])
+    case.to_silver("brands")
+    case.reload_alone("brands", "g0002")
+    case.load("brands", [brand(2, "ab")])
+    report = case.to_silver("brands")["brands"]
+    assert (set(case.live("brands")), report.in_quarantine) == ({(2,)}, 0)
+    case.expectations = {}
+    case.to_silver("brands", replay="quarantine")
+    assert set(case.live("brands")) == {(2,)}, (
+        "a rule that is given up brings back nothing that the source lacks"
+    )
