@@ -209,9 +209,9 @@ def logs(
     call = invocation(context)
     from medallion_cli.operations import logs as reading
 
-    query, why = _wanted(call, where, run_id, since, grep)
+    query, why = _wanted(call, where, run_id, since, grep, looks_back=not follow)
     if follow:
-        _follow(call, query)
+        _follow(call, query, None if run_id else where)
         return
     found = reading.read(call.target, query)[-lines:]
     if call.terminal.wants_json:
@@ -228,9 +228,9 @@ def logs(
 
 
 def _wanted(
-    call: Invocation, where: str | None, run_id: str | None, since: str, grep: str | None
+    call: Invocation, where: str | None, run_id: str | None, since: str, grep: str | None, *, looks_back: bool
 ) -> tuple[Query, Cause | None]:
-    """Which lines, and the cause when they are those of a failed run."""
+    """Which lines, and the cause when they are those of a failed run: the last one where nothing is named."""
     from medallion_cli.operations import logs as reading
 
     place = (call.target, call.outputs)
@@ -240,7 +240,8 @@ def _wanted(
         begins = datetime.now(UTC) - timedelta(seconds=durations.seconds(since))
     except ValueError as error:
         raise UsageError(f"--since: {error}", hint=call.command("logs --since 1h")) from None
-    run = reading.of_run(*place, run_id) if run_id else reading.failed(*place) if where is None else None
+    is_open = where is None and looks_back
+    run = reading.of_run(*place, run_id) if run_id else reading.failed(*place) if is_open else None
     if run is None:
         streams = reading.recent_streams(*place, where, begins)
         return reading.Query(groups, begins, streams=streams, grep=pattern), None
@@ -255,11 +256,15 @@ def _pattern(grep: str | None) -> re.Pattern[str] | None:
         raise UsageError(f"--grep: {error}", hint="medallion logs --grep 'error|exception'") from None
 
 
-def _follow(call: Invocation, query: Query) -> None:
+def _follow(call: Invocation, query: Query, layer: str | None) -> None:
+    """Until Ctrl-C; of a layer also the lines of jobs that begin meanwhile."""
     from medallion_cli.operations import logs as reading
 
+    def streams() -> tuple[str, ...]:
+        return reading.recent_streams(call.target, call.outputs, layer, query.since)
+
     try:
-        for line in reading.follow(call.target, query):
+        for line in reading.follow(call.target, query, streams if layer in reading.JOBS else None):
             call.terminal.line(_line(line))
     except KeyboardInterrupt:
         return

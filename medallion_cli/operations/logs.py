@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -147,12 +147,15 @@ def _of_group(target: Target, query: Query, group: str) -> Iterator[Line]:
     return (line for line in found if query.takes(line))
 
 
-def follow(target: Target, query: Query) -> Iterator[Line]:
-    """Lines as they are written, until the caller ends it."""
+def follow(
+    target: Target, query: Query, streams: Callable[[], tuple[str, ...]] | None = None
+) -> Iterator[Line]:
+    """Lines as they are written, until the caller ends it; `streams` tells those of jobs that have begun meanwhile."""
     seen: set[tuple[str, str, str, str]] = set()
     since = query.since
     while True:
-        for line in read(target, Query(query.groups, since, None, query.streams, query.grep)):
+        named = streams() if streams else query.streams
+        for line in read(target, Query(query.groups, since, None, named, query.grep)):
             key = (line.group, line.stream, line.id, line.text)
             if key not in seen:
                 seen.add(key)

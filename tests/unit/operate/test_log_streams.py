@@ -69,6 +69,16 @@ def test_a_cause_is_looked_for_on_stderr_too(monkeypatch: pytest.MonkeyPatch) ->
     assert logs._exceptions(target, {}, settings, run) == ["ValueError: no such column"]
 
 
+def test_jobs_that_begin_while_lines_are_followed_are_followed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    target: Any = SimpleNamespace(client=lambda _: CloudWatch())
+    monkeypatch.setattr(logs, "time", SimpleNamespace(sleep=lambda _: None))
+    jobs = iter([("none",), ("none",), ("jr_2",)])
+    found = logs.follow(
+        target, logs.Query(("/aws-glue/shop/error",), NOW, streams=("none",)), lambda: next(jobs)
+    )
+    assert next(found).text == "INFO c"
+
+
 class Glue:
     """GetJobRuns: a run every quarter of an hour, newest first, a page at a time."""
 
