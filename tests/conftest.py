@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 import strict_calls
 
-# Each test's Spark lives for a minute or two: optimising its code for a long run costs a quarter of its CPU time.
-os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+# Each test's Spark lives for minutes: optimising its code for a long run costs a quarter of its CPU time. With that off,
+# Java would also make the room for compiled code so small that a session of some minutes runs interpreted.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -111,6 +111,7 @@ def engines_may_enter(home: Path) -> None:
 @contextmanager
 def rooms() -> Iterator[Rooms]:
     """All engines; about ten seconds to start."""
+    from java_names import look_up_once
     from scratch_warehouse import scratch_warehouse
 
     with ExitStack() as stack:
@@ -126,7 +127,7 @@ def rooms() -> Iterator[Rooms]:
         stack.callback(_end, zygote)
         found = Rooms(home, source, warehouse, objects, zygote, _jvm(home))
         stack.callback(found.close_spark)
-        _names_once()
+        look_up_once()
         _folders_for_s3(objects)
         _install_fuse()
         yield found
@@ -179,24 +180,6 @@ def _folders_for_s3(objects: Path) -> None:
 
     client = FolderClient(objects)
     s3.client = lambda: client
-
-
-def _names_once() -> None:
-    """A Java name is looked up once a JVM, not at each use over three hundred jars: an eighth of Spark's CPU time."""
-    from py4j.java_gateway import JavaClass, JavaPackage, JVMView
-
-    for kind in (JVMView, JavaPackage):
-        kind.__getattr__ = _remembering(kind.__getattr__, (JavaClass, JavaPackage))
-
-
-def _remembering(look_up: Any, kinds: tuple[type, ...]) -> Any:
-    def look_up_once(self: Any, name: str) -> Any:
-        found = look_up(self, name)
-        if isinstance(found, kinds):
-            self.__dict__[name] = found
-        return found
-
-    return look_up_once
 
 
 def _install_fuse() -> None:

@@ -207,13 +207,13 @@ def details(events: list[Event], *functions: str) -> set[str]:
     return {event.detail for event in events if isinstance(event, Finished) and event.step in names}
 
 
-def test_sql_alone_is_brought_once(environment: Environment) -> None:
+def test_sql_alone_is_pending_once_and_brought_whenever_it_is_asked_for(environment: Environment) -> None:
     view = environment.project / "sql" / "redshift" / "views" / "v_total_sales.sql"
     view.write_text(view.read_text() + "\n-- changed\n")
     assert environment.pending() == ["gold: schemas, procedures, views and grants are brought again"]
     assert environment.only("sql")
-    assert environment.only("sql") == []
     assert environment.pending() == []
+    assert environment.only("sql"), "somebody may have dropped what the marks call done"
 
 
 def test_a_database_is_not_replaced_unless_that_is_meant(environment: Environment) -> None:

@@ -17,6 +17,7 @@ from medallion_cli.local.engines.spark_job import _configure
 sys.path.insert(0, str(Path(__file__).parents[3] / "glue_scripts"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from java_names import look_up_once
 from medallion_glue import objects as s3
 from warehouse_case import Case, FolderClient
 
@@ -27,6 +28,10 @@ CATALOG = {
     "spark.sql.catalog.glue_catalog.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
     "spark.sql.catalog.glue_catalog.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
     "spark.sql.catalog.glue_catalog.warehouse": "s3://silver/warehouse",
+}
+FEW_ROWS = {  # compiling costs more than a handful of rows
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.codegen.wholeStage": "false",
 }
 
 
@@ -52,7 +57,8 @@ def spark(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     """A session as a Glue job opens it, in the engine's own JVM."""
     jvm = engine.Jvm(tmp_path_factory.mktemp("spark"))
     os.environ.update(jvm.environment())
-    _configure(engine.job_settings(objects, {**CATALOG, "spark.sql.shuffle.partitions": "2"}))
+    look_up_once()
+    _configure(engine.job_settings(objects, {**CATALOG, **FEW_ROWS}))
     from medallion_glue.lakehouse import open_session
 
     session = open_session("tests")
