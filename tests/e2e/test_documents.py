@@ -1,6 +1,6 @@
 """The quickstart and the guides are typed as they stand, in one environment; `<!-- run -->` marks what is.
 
-With MEDALLION_CAPTURES=docs/screens.md what a terminal of 80 columns shows meanwhile is written there.
+With MEDALLION_CAPTURES=docs/screens.md what terminals of 80 and of 160 columns show meanwhile is written there.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ SCREENS = (
     "medallion peek silver orders --limit 3",
     "medallion lineage fact_payments",
 )
+WIDTHS = (80, 160)  # columns
 HEAD = """# Screens
 
-What the terminal shows at 80 columns, captured while the quickstart was typed, without colour:
+What terminals of 80 and of 160 columns show, captured while the quickstart was typed, without colour:
 `MEDALLION_CAPTURES=docs/screens.md make test-recovery` writes this page anew.
 """
 JSON = (
@@ -97,11 +98,12 @@ class Typist:
                 told.append(f"{line}: exit {done.returncode}\n{done.stdout[-600:]}\n{done.stderr[-600:]}")
         return told
 
-    def seen(self, line: str) -> str:
-        """What a terminal of 80 columns shows of a line, without colour."""
+    def seen(self, line: str, width: int) -> str:
+        """What a terminal of so many columns shows of a line, without colour."""
         ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 200, 80, 0, 0))
-        variables = {**self.variables, "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "200"}
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 200, width, 0, 0))
+        size = {"COLUMNS": str(width), "LINES": "200"}
+        variables = {**self.variables, "NO_COLOR": "1", "TERM": "xterm", **size}
         done = subprocess.Popen(
             line, shell=True, cwd=self.folder, env=variables, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL
         )  # fmt: skip
@@ -126,12 +128,13 @@ def typist(home: Path) -> Typist:
 
 
 def captured(typist: Typist) -> str:
-    """The screens, one block each."""
-    blocks = (
-        f"## {line.split(' --')[0].removeprefix('medallion ')}\n\n```\n$ {line}\n{typist.seen(line)}\n```\n"
-        for line in SCREENS
-    )
-    return "\n".join([HEAD, *blocks])
+    """The screens, a block for each width at which one looks different."""
+    parts = [HEAD]
+    for line in SCREENS:
+        parts.append(f"## {line.split(' --')[0].removeprefix('medallion ')}\n")
+        shown = dict.fromkeys(typist.seen(line, width) for width in WIDTHS)
+        parts += [f"```\n$ {line}\n{screen}\n```\n" for screen in shown]
+    return "\n".join(parts)
 
 
 def test_the_quickstart_but_its_end(typist: Typist) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from medallion_cli.operations.doctor.drift_rules import DRIFT
+from medallion_cli.operations.doctor.preflight_rules import PREFLIGHT
 from medallion_cli.operations.doctor.rules import Finding, Rule, found
 
 ROOMS = {
@@ -384,18 +385,8 @@ _RULES = (
         severity="warning",
         note="Mend the row at the source, or the rule in configs/pipeline.yaml (then `medallion up`), and run again.",
     ),
-    # Before an up
-    Rule("MED-UP-00", "no credentials: the account is not seen", "Nothing of the account is known.", "aws configure"),
-    Rule("MED-UP-01", "account and credentials", "Nothing can be created.", "aws sts get-caller-identity"),
-    Rule("MED-UP-02", "region", "Services may be missing there, or the region is switched off.", "medallion plan"),
-    Rule("MED-UP-03", "names that are taken", "Stacks of these names can not be created.", "medallion plan"),
-    Rule("MED-UP-04", "quotas", "The account has no room for what would be created.", "medallion plan"),
-    Rule("MED-UP-05", "the account's DMS roles", "DMS can not make its network or its logs.", "medallion plan"),
-    Rule("MED-UP-06", "QuickSight subscription", "There is no dashboard in QuickSight.", "medallion plan"),
-    Rule("MED-UP-07", "classes and versions offered", "The region does not have what is configured.", "medallion plan"),
-    Rule("MED-UP-08", "this machine", "Other versions than those that were tried.", "pip install --upgrade medallion"),
 )  # fmt: skip
-CATALOGUE: dict[str, Rule] = {rule.code: rule for rule in (*_RULES, *DRIFT)}
+CATALOGUE: dict[str, Rule] = {rule.code: rule for rule in (*_RULES, *DRIFT, *PREFLIGHT)}
 
 
 def finding(code: str, evidence: str, *, where: str = "", **fields: Any) -> Finding:
