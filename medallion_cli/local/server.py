@@ -96,6 +96,7 @@ def serve(runtime: Runtime) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     started: list[Service] = []
+    pidfile = runtime.state / "daemon.pid"
     try:
         for service in runtime.services.values():
             began = time.monotonic()
@@ -103,10 +104,10 @@ def serve(runtime: Runtime) -> None:
             service.start()
             log.info("%s started in %.2f s", service.name, time.monotonic() - began)
         _ready(runtime)
-        while not ended.wait(FOLDER_SECONDS) and (runtime.state / "daemon.pid").exists():
+        while not ended.wait(FOLDER_SECONDS) and pidfile.exists():
             pass
     finally:
-        if not runtime.state.exists():  # somebody removed it: engines may wait for their files for ever
+        if not pidfile.exists():  # somebody removed the folder: engines, which end with this, may wait for their files for ever
             threading.Timer(FOLDER_SECONDS, os._exit, [1]).start()
         (runtime.state / "daemon.json").unlink(missing_ok=True)
         for service in reversed(started):

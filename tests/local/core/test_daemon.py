@@ -117,6 +117,25 @@ def test_it_ends_when_its_folder_is_removed(own_daemon: Daemon, eventually: Call
     eventually(lambda: not _runs(pid), 30)
 
 
+def test_it_ends_when_its_folder_is_removed_under_a_database(
+    own_daemon: Daemon, eventually: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MEDALLION_CACHE_HOME")  # where other tests have MariaDB
+    rds = own_daemon.client("rds")
+    rds.create_db_instance(
+        DBInstanceIdentifier="source", DBInstanceClass="db.t4g.micro", Engine="mysql", EngineVersion="8.4",
+        AllocatedStorage=20, MasterUsername="admin", MasterUserPassword="of-the-test-1",
+    )  # fmt: skip
+    eventually(lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "available", 120)
+    pid = read_pidfile(own_daemon.state / "daemon.pid")
+    assert pid is not None
+    engines = psutil.Process(pid).children()
+    assert engines
+    shutil.rmtree(own_daemon.state)
+    (own_daemon.state / "engines").mkdir(parents=True)  # as one does that is started again meanwhile
+    eventually(lambda: not _runs(pid) and not any(one.is_running() for one in engines), 30)
+
+
 def test_an_execution_that_a_kill_ended_reads_aborted_and_can_be_redriven(
     own_daemon: Daemon, eventually: Callable[..., Any]
 ) -> None:
