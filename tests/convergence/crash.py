@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 WRITES = ("MERGE", "INSERT", "DELETE", "UPDATE", "ALTER", "CREATE", "CALL")
+NOTES = ("MERGE", "set_properties")  # what a job does with rows that it has appended, and what it notes of it
 
 
 class Crash(BaseException):
@@ -24,11 +25,12 @@ class Fuse:
         self._lock = threading.Lock()
         self._left: int | None = None
         self._after = False
+        self._kinds: tuple[str, ...] = ()
         self.blown = False
 
-    def arm(self, count: int, after: bool) -> None:
-        """`after`: the write itself still happens."""
-        self._left, self._after, self.blown = count, after, False
+    def arm(self, count: int, after: bool, kinds: tuple[str, ...] = ()) -> None:
+        """`after`: the write itself still happens; `kinds`: only writes of these count (none: all)."""
+        self._left, self._after, self._kinds, self.blown = count, after, kinds, False
 
     def disarm(self) -> bool:
         """Whether it had blown."""
@@ -36,14 +38,14 @@ class Fuse:
         self.blown = False
         return blown
 
-    def guard(self, write: Callable[[], Any]) -> Any:
+    def guard(self, kind: str, write: Callable[[], Any]) -> Any:
         """Does a write, or crashes."""
         if self._left is None:
             return write()
         with self._lock:
             if self.blown:
                 raise Crash
-            self._left -= 1
+            self._left -= not self._kinds or kind in self._kinds
             hit = self._left <= 0
             self.blown = hit
         if hit and not self._after:
@@ -69,21 +71,22 @@ def install() -> None:
         (Lakehouse, ("set_properties",)),
     ):
         for name in names:
-            setattr(owner, name, _guarded(getattr(owner, name)))
+            setattr(owner, name, _guarded(name, getattr(owner, name)))
     sql = SparkSession.sql
 
     def guarded(self: Any, statement: str, *args: Any, **named: Any) -> Any:
         if statement.lstrip().upper().startswith(WRITES):
-            return FUSE.guard(lambda: sql(self, statement, *args, **named))
+            kind = statement.split(maxsplit=1)[0].upper()
+            return FUSE.guard(kind, lambda: sql(self, statement, *args, **named))
         return sql(self, statement, *args, **named)
 
     SparkSession.sql = guarded
     put = objects.put_json
-    objects.put_json = lambda *args, **named: FUSE.guard(lambda: put(*args, **named))
+    objects.put_json = lambda *args, **named: FUSE.guard("put_json", lambda: put(*args, **named))
 
 
-def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(*args: Any, **named: Any) -> Any:
-        return FUSE.guard(lambda: method(*args, **named))
+        return FUSE.guard(name, lambda: method(*args, **named))
 
     return guarded

@@ -127,7 +127,7 @@ MUTANTS = (
             "        counts = self._merge(newest(new, self.table)",
             "        self._note(head, known)\n        counts = self._merge(newest(new, self.table)",
         ),
-        seeds=20,
+        seeds=30,
     ),
     mutant(
         "TRUNCATE in a merge",

@@ -16,7 +16,7 @@ from typing import Any
 
 from bronze_files import BronzeFiles
 from checks import Check
-from crash import FUSE, Crash
+from crash import FUSE, NOTES, Crash
 from expected import Expected
 from random_project import Project, choose, document, write
 from random_tables import child, loner, parent
@@ -221,8 +221,9 @@ class Trial:
     def _faulty_run(self, run_id: str) -> None:
         self.bronze.chance = self._apart()
         self.bronze.disturb(self.report.faults)
+        odds = 0.7 if self.runs > 1 else 0.35  # the first run rebuilds; those after it follow, in more steps
         if (
-            self._crashing("silver", 0.35, lambda: self._silver(run_id), most=8)
+            self._crashing("silver", odds, lambda: self._silver(run_id), most=8)
             and self.chance.random() < 0.5
         ):
             self._tell("silver again")
@@ -247,12 +248,13 @@ class Trial:
             self.bronze.seen |= set(self.bronze.keys())
 
     def _crashing(self, what: str, odds: float, job: Callable[[], Any], most: int) -> bool:
-        """Runs a job that may be cut off at one of its first writes; whether it was."""
+        """Runs a job that may be cut off at one of its first writes, or merges and notes; whether it was."""
         if self.chance.random() >= odds:
             job()
             return False
         count, after = self.chance.randint(1, most), self.chance.random() < 0.5
-        FUSE.arm(count, after)
+        of_notes = what == "silver" and count % 2 == 0
+        FUSE.arm(count // 2 if of_notes else count, after, NOTES if of_notes else ())
         try:
             job()
         except Crash:
@@ -262,7 +264,8 @@ class Trial:
                 raise
         if not FUSE.disarm():
             return False
-        self._tell(f"{what} cut {'after' if after else 'before'} write {count}")
+        which = f"merge or note {count // 2}" if of_notes else f"write {count}"
+        self._tell(f"{what} cut {'after' if after else 'before'} {which}")
         self.report.faults[f"{what}: cut off between writes"] += 1
         return True
 

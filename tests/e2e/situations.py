@@ -240,7 +240,7 @@ def leave_a_lock(tool: Medallion) -> None:
 
     wait(held)
     up.kill()
-    up.wait()
+    up.communicate()
 
 
 def delete_a_stack(tool: Medallion) -> None:
@@ -309,6 +309,7 @@ def kill_spark(tool: Medallion) -> None:
                 if one.name() == "java":
                     one.kill()
         time.sleep(0.2)
+    run.communicate()
     assert run.returncode == 1
 
 
@@ -323,7 +324,7 @@ def abort_the_run(tool: Medallion) -> None:
 
     wait(running)
     client.stop_execution(executionArn=running()[0]["executionArn"])
-    run.wait()
+    run.communicate()
 
 
 def lose_a_script(tool: Medallion) -> None:
