@@ -78,19 +78,18 @@ def sound(
     house: Lakehouse,
     table: Table,
     bucket: str,
-    there: Sequence[Listed],
+    folder: str,
+    base: str,
     new: Sequence[Listed],
     replaces: bool,
 ) -> list[str]:
-    """Keys of the new files that can be taken; the others are set aside, or BadFiles is raised.
+    """Keys of the new files of a folder that can be taken; the others are set aside, or BadFiles is raised.
 
-    `there` is all of the folder; `replaces`: a bad file of a full load would take away what silver holds now.
+    `base` is the folder of the load that the folder's changes follow: what an older one lacks is made up for by that load.
+    `replaces`: a bad file of a full load would take away what silver holds now.
     """
-    if not there:
-        return []
     before = noted(house.properties(table.changes)[1])
-    folder = there[0].key.split("/")[0] + "/"
-    stays = {key: bad for key, bad in before.items() if not key.startswith(folder)}
+    stays = {key: bad for key, bad in before.items() if base <= key.split("/")[0] != folder}
     known = {e.key: before[e.key] for e in new if e.key in before and before[e.key].is_of(e)}
     found = known | looked_at(house.spark, table, bucket, [e for e in new if e.key not in known])
     refuse(table, found.values(), replaces)

@@ -105,7 +105,8 @@ class SilverTable:
         there = entries(self.bronze, generation, self.table)
         new = [entry for entry in there if entry.key not in done]
         replaces = first and self.house.head(self.table.name) is not None
-        good = set_aside.sound(self.house, self.table, self.bronze, there, new, replaces)
+        base = self.folders.base(generation)
+        good = set_aside.sound(self.house, self.table, self.bronze, generation, base, new, replaces)
         silver, read, drift = self._read(
             [entry for entry in new if entry.key in good], generation if first else None
         )
