@@ -59,17 +59,21 @@ def _loaded(warehouse: Warehouse, step: dict[str, Any]) -> set[str]:
 
 def _refuse_late(warehouse: Warehouse, step: dict[str, Any], loaded: set[str], model: str | None) -> None:
     """MedallionError when models or gold have changed since the run staged, before anything is loaded for nothing."""
-    stands = dict(warehouse.execute("SELECT model, to_position FROM etl.position").rows)
-    shapes = dict(warehouse.execute("SELECT model, shape FROM etl.shape").rows)
+    stands = _by_model(warehouse, "SELECT model, to_position FROM etl.position")
+    shapes = _by_model(warehouse, "SELECT model, shape FROM etl.shape")
     asked = [e for e in step["models"] if e["model"] not in loaded and model in (None, e["model"])]
-    late = [e["model"] for e in asked if (e["from"] or None) != (stands.get(e["model"]) or None)]
-    other = [e["model"] for e in asked if not str(shapes.get(e["model"])).startswith(f"{e['hash']}-")]
+    late = [e["model"] for e in asked if (e["from"] or "") != stands.get(e["model"], "")]
+    other = [e["model"] for e in asked if not shapes.get(e["model"], "").startswith(f"{e['hash']}-")]
     for what, names in (("gold has moved on", late), ("the project's models have changed", other)):
         if names:
             raise MedallionError(
                 f"{what} since {step['run_id']} staged {', '.join(names)}: nothing was merged",
                 hint="medallion run --layer gold",
             )
+
+
+def _by_model(warehouse: Warehouse, sql: str) -> dict[str, str]:
+    return {str(model): str(value or "") for model, value in warehouse.execute(sql).rows}
 
 
 def _models_of(batch: list[str], step: dict[str, Any]) -> set[str]:
