@@ -69,7 +69,6 @@ class Span:
     state: str
     began: datetime
     ended: datetime | None
-    failed: bool = False
 
 
 class StateMachine:
@@ -176,8 +175,7 @@ def _spans(events: list[dict[str, Any]]) -> list[Span]:
                 place = waiting.pop(0)
                 found[place] = replace(found[place], ended=at)
         elif event["type"] in ENDED:
-            failed = event["type"] != "ExecutionSucceeded"
-            found = [span if span.ended else replace(span, ended=at, failed=failed) for span in found]
+            found = [span if span.ended else replace(span, ended=at) for span in found]
     return found
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from rich.text import Text
 
+from medallion_cli.assets import Assets
 from medallion_cli.aws.logs import Line
+from medallion_cli.aws.orchestration import Execution, Span, StateMachine
 from medallion_cli.cli import main
 from medallion_cli.commands import health, local
 from medallion_cli.commands.screens import finding_lines, gantt, status_lines
 from medallion_cli.console import Terminal
 from medallion_cli.events import Finished, Progressed
-from medallion_cli.operations import logs, progress
+from medallion_cli.operations import logs, progress, runs
 from medallion_cli.operations import status as of_environment
 from medallion_cli.operations.doctor.catalogue import finding
 from medallion_cli.operations.doctor.causes import code_of_error
@@ -132,6 +136,80 @@ def test_the_failed_state_is_the_one_before_the_catch() -> None:
     assert logs.failed_state(entered) == "Bronze to silver"
     assert logs.failed_state(entered[:2]) == "Bronze to silver"
     assert logs.failed_state([]) == ""
+
+
+COPIES = ("Copy", "Copy", "Look at copy", "Is it copied", "Copy failed", "Look at copy", "Copied")
+FIRST = ("Prepare", "Look for other runs", "Is another run in flight", "Bronze to silver", logs.CAUGHT, "Write failure",
+         "Tell", "Is it retried", "Look for other runs")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("then", "state"),
+    [
+        (("Merge", "Look at merge", "Is it merged", "Wait for merge", "Look at merge", "Is it merged",
+          "A statement failed", logs.CAUGHT, "Write failure"), "Merge"),
+        (("Read positions", "Look at positions", "Are positions there", "A statement failed", logs.CAUGHT), "Read positions"),
+        (("Load staging", *COPIES, logs.CAUGHT, "Write failure"), "Load staging"),
+        (("Load staging", *COPIES[:4]), "Load staging"),
+        (("Check replication", "Is replication running", "Replication does not run", logs.CAUGHT), "Check replication"),
+        (("Is another run in flight", "Another run is in flight", logs.CAUGHT, "Tell"), "Look for other runs"),
+        ((), "Look for other runs"),
+    ],
+)  # fmt: skip
+def test_the_failed_state_of_a_run_that_was_retried_is_where_it_failed_last(
+    then: tuple[str, ...], state: str
+) -> None:
+    assert logs.failed_state(list(enumerate((*FIRST, *then), 1))) == state
+
+
+def test_states_that_only_look_or_decide_are_known_as_such(assets: Assets) -> None:
+    states = yaml.safe_load(assets.read("infra_templates/state_machine.yaml"))["States"]
+    inner = states["Load staging"]["ItemProcessor"]["States"]
+    aside = {name for name, one in states.items() if one["Type"] in ("Choice", "Wait", "Pass")} - {"Prepare"}
+    aside |= {name for name in states if name.startswith("Look at")} | set(inner)
+    assert {name for name in (*states, *inner) if logs.ASIDE.match(name)} == aside
+
+
+def test_the_columns_that_a_copy_refused_are_told_whatever_its_neighbours_did_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "read_step", lambda *_: None)
+    monkeypatch.setattr(logs, "_exceptions", lambda *_: [])
+    monkeypatch.setattr(logs, "_load_errors", lambda *_: ["file line 3, column price: why"])
+    monkeypatch.setattr(
+        StateMachine, "entered", lambda *_: list(enumerate(["Load staging", *COPIES, logs.CAUGHT]))
+    )
+    target: Any = SimpleNamespace(client=lambda _: None)
+    for error, more in (("Medallion.CopyFailed", ["file line 3, column price: why"]), ("Glue.X", [])):
+        found = logs.cause(target, {"StateMachineArn": "m"}, target, _run("FAILED", error))
+        assert found is not None
+        assert (found.state, found.more) == ("Load staging", more)
+
+
+def _run(status: str, error: str = "") -> Execution:
+    return Execution("run-1", "arn", status, AT, None, {}, {}, error, "boom")
+
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("status", "red"),
+    [
+        ("SUCCEEDED", []),
+        ("RUNNING", []),
+        ("FAILED", ["merge", "read gold"]),
+        ("ABORTED", ["merge", "read gold"]),
+    ],
+)
+def test_a_timeline_is_red_where_a_run_failed_and_goes_on_until_now(status: str, red: list[str]) -> None:
+    states = ("Prepare", "Merge", "Look at merge", logs.CAUGHT, "Bronze to silver", "Read gold")
+    began = [datetime.now(UTC) - timedelta(seconds=60 - 10 * n) for n in range(len(states))]
+    spans = [Span(name, at, at) for name, at in zip(states, began, strict=True)]
+    spans[-1] = replace(spans[-1], ended=None)
+    found = runs.stages(_run(status), spans)
+    assert [stage.name for stage in found if stage.failed] == red
+    assert found[-1].ends - found[-1].begins == pytest.approx(10 if status == "RUNNING" else 0, abs=2)
 
 
 def test_a_run_tells_tables_that_are_through_with_rate_and_rest(monkeypatch: pytest.MonkeyPatch) -> None:
