@@ -15,6 +15,7 @@ from rich.text import Text
 from medallion_cli.assets import Assets
 from medallion_cli.aws.logs import Line
 from medallion_cli.aws.orchestration import Execution, Span, StateMachine
+from medallion_cli.aws.replication import LOADED, TableStatistics
 from medallion_cli.cli import main
 from medallion_cli.commands import health, local
 from medallion_cli.commands.screens import finding_lines, gantt, status_lines
@@ -106,6 +107,15 @@ def test_a_run_in_flight_is_not_expected_to_be_as_quick_as_one_that_gave_way() -
     target: Any = SimpleNamespace(client=lambda _: Executions())
     look = Look(target, {"StateMachineArn": "m"}, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
     assert of_environment._usual(look) == 60.0
+    aws = Executions()
+    aws.told["h"] = aws.told["z"] | {
+        "executionArn": "h",
+        "startDate": AT,
+        "input": '{"layers": ["housekeeping"]}',
+    }
+    found = StateMachine(SimpleNamespace(client=lambda _: aws), {"StateMachineArn": "m"}).good()  # type: ignore[arg-type]
+    assert found is not None
+    assert found.run_id == "run-z"
 
 
 class Objects:
@@ -212,30 +222,55 @@ def test_a_timeline_is_red_where_a_run_failed_and_goes_on_until_now(status: str,
     assert found[-1].ends - found[-1].begins == pytest.approx(10 if status == "RUNNING" else 0, abs=2)
 
 
-def test_a_run_tells_tables_that_are_through_with_rate_and_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = iter([100.0, 100.0, 100.0, 110.0])
+def _looked(
+    monkeypatch: pytest.MonkeyPatch, good: Execution | None, counters: dict[str, int], took: float = 10.0
+) -> list[Any]:
+    """What one look at bronze to silver tells, `took` seconds after it began."""
+    seconds = iter([100.0, 100.0, 100.0, 100.0 + took])
+    now = datetime.now(UTC)
+    tables = [TableStatistics("shop", name, LOADED, rows, 0, 0, 0, None) for name, rows in counters.items()]
+    spans = [Span("Prepare", AT, AT), Span("Bronze to silver", AT, AT + timedelta(seconds=50))]
+    told = [Line(now, "g", "jr_1", text, str(n)) for n, text in enumerate(OUTPUT)]
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
     monkeypatch.setattr(progress, "job_runs", lambda *_: [_job()])
-    now = datetime.now(UTC)
-    monkeypatch.setattr(
-        progress, "lines", lambda *_: iter([Line(now, "g", "jr_1", text, str(n)) for n, text in enumerate(OUTPUT)])
-    )  # fmt: skip
-    outputs, settings = {"BronzeToSilverJob": "silver"}, type("S", (), {"prefix": "shop"})()
+    monkeypatch.setattr(progress, "lines", lambda *_: iter(told))
+    monkeypatch.setattr(progress.Replication, "tables", lambda _: tables)
+    monkeypatch.setattr(StateMachine, "good", lambda _: good)
+    monkeypatch.setattr(StateMachine, "spans", lambda *_: spans)
+    outputs = dict.fromkeys(
+        ("BronzeToSilverJob", "StateMachineArn", "ReplicationTaskArn", "TargetEndpointArn"), "x"
+    )
     arrived = [
-        {"table": "orders", "read": 1000},
-        {"table": "brands", "read": 0},
-        {"table": "items", "read": 3000},
-    ]
-    target: Any = None
-    told = list(progress.Progress(target, outputs, settings, "run-1", arrived).look("Bronze to silver"))
+        {"table": name, "read": 10} for name in ("orders", "brands", "items")
+    ]  # while replication ran anyway
+    target: Any = SimpleNamespace(client=lambda _: None)
+    settings: Any = SimpleNamespace(prefix="shop")
+    return list(progress.Progress(target, outputs, settings, "run-1", arrived).look("Bronze to silver"))
+
+
+def test_the_first_run_tells_tables_that_are_through_with_rate_and_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = _looked(monkeypatch, None, {"orders": 1000, "brands": 0, "items": 3000, "heartbeat": 7})
     assert [(e.step, e.detail) for e in told if isinstance(e, Finished)] == [
         ("orders", "1,000 rows"),
         ("brands", "0 rows"),
     ]
-    last = told[-1]
-    assert isinstance(last, Progressed)
-    assert (last.done, last.total) == (1000, 4000)
-    assert last.left == pytest.approx(30.0)
+    assert told[-1] == Progressed("Bronze to silver", 1000, 4000, "rows, 100 a second", pytest.approx(30.0))
+
+
+@pytest.mark.parametrize(("took", "left"), [(10.0, 40.0), (60.0, None)])
+def test_a_later_run_is_expected_to_take_what_the_last_good_one_took(
+    monkeypatch: pytest.MonkeyPatch, took: float, left: float | None
+) -> None:
+    """Replication runs all the time: what came during the command says nothing of what the run finds."""
+    last = _looked(monkeypatch, _run("SUCCEEDED"), {"orders": 5_000_000}, took)[-1]
+    assert (last.done, last.total, last.left) == (1000, None, left)
+
+
+def test_a_total_that_was_too_small_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = _looked(monkeypatch, None, {"orders": 10})[-1]
+    assert (last.done, last.total, last.left) == (1000, None, None)
 
 
 def _job() -> Any:
