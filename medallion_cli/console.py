@@ -258,6 +258,8 @@ class _Live:
                 self.progress.update(
                     self._task(step), completed=int(done), total=total, amount=amount, left=_left(left)
                 )
+            case Finished(step, detail, within, kept) if kept and _key(step, within) in self.tasks:
+                self.progress.update(self._task(step, within), total=0, amount=detail)
             case Finished(step, detail, within):
                 self._end(step, within)
                 if not within:

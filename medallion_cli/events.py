@@ -26,11 +26,12 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Finished:
-    """A step ended well; `detail` says with what."""
+    """A step ended well; `detail` says with what. A part that is `kept` is worth seeing until its step ends."""
 
     step: str
     detail: str = ""
     within: str = ""
+    kept: bool = False
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,6 @@ class Span:
     state: str
     began: datetime
     ended: datetime | None
-    failed: bool = False
 
 
 class StateMachine:
@@ -141,6 +140,11 @@ class StateMachine:
         """The newest one that did not give way to another."""
         return next((one for one in self.newest() if not one.gave_way), None)
 
+    def good(self) -> Execution | None:
+        """The newest one through the layers that succeeded."""
+        good = (one for one in self.newest() if one.status == "SUCCEEDED" and not one.gave_way)
+        return next((one for one in good if "housekeeping" not in one.input.get("layers", [])), None)
+
     def events(self, arn: str) -> list[tuple[int, str]]:
         """(event id, kind) of the newest few events, newest first."""
         found = self.client.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=10)
@@ -176,8 +180,7 @@ def _spans(events: list[dict[str, Any]]) -> list[Span]:
                 place = waiting.pop(0)
                 found[place] = replace(found[place], ended=at)
         elif event["type"] in ENDED:
-            failed = event["type"] != "ExecutionSucceeded"
-            found = [span if span.ended else replace(span, ended=at, failed=failed) for span in found]
+            found = [span if span.ended else replace(span, ended=at) for span in found]
     return found
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 BAD = ("FAILED", "TIMED_OUT", "ABORTED")
 CAUGHT = "Read silver of the failed run"  # the state that every Catch leads to
+AGAIN = "Look for other runs"  # where one that failed begins anew when it is redriven
+# States of state_machine.yaml that wait, look, decide or tell for the one before them: no run fails in these.
+ASIDE = re.compile(r"(Wait|Look at|Is|Are|Copy|Copied|A statement|Another run|Replication does)\b")
 FOLLOW_SECONDS = 2.0
 MARGIN = timedelta(minutes=1)  # around a run: services write late
 # a layer, or a component → log groups; {prefix}, {source} and {generator} are filled in
@@ -172,16 +175,18 @@ def cause(target: Target, outputs: dict[str, str], settings: Settings, run: Exec
     told = explain(run, summary)
     state = failed_state(StateMachine(target, outputs).entered(run.arn))
     more = _exceptions(target, outputs, settings, run)
-    if state in ("Load staging", "Copy", "Copy failed"):
+    if run.error == "Medallion.CopyFailed":
         more = [*_load_errors(target, outputs, settings, run), *more]
     return Cause(run.run_id, run.status, state, code_of(f"{run.error} {told}"), told, more[:5])
 
 
 def failed_state(entered: Sequence[tuple[int, str]]) -> str:
-    """The state before the one that a failure leads to; the last one of a run that was cut off."""
+    """The state before the one that the last failure leads to; the last one of a run that was cut off."""
     names = [name for _, name in entered]
-    at = names.index(CAUGHT) if CAUGHT in names else len(names)
-    return names[at - 1] if at else ""
+    end = max((place for place, name in enumerate(names) if name == CAUGHT), default=len(names))
+    if AGAIN in names[end:]:
+        end = len(names)
+    return next((name for name in reversed(names[:end]) if not ASIDE.match(name)), "")
 
 
 def _exceptions(target: Target, outputs: dict[str, str], settings: Settings, run: Execution) -> list[str]:

@@ -30,12 +30,7 @@ def merge(
     step = read_step(target, outputs, run_id, "silver_to_gold")
     if step is None:
         raise UsageError(f"no staged run {run_id!r}", hint="medallion run --layer gold")
-    loaded = {
-        str(row[0])
-        for row in warehouse.execute(
-            "SELECT model FROM etl.load WHERE run_id = :run_id", {"run_id": run_id}
-        ).rows
-    }
+    loaded = _loaded(warehouse, step)
     _refuse_late(warehouse, step, loaded, model)
     yield Started("copy")
     pending = [batch for batch in step["load_batches"] if _models_of(batch, step) - loaded]
@@ -55,22 +50,30 @@ def merge(
     ]
 
 
+def _loaded(warehouse: Warehouse, step: dict[str, Any]) -> set[str]:
+    """The models of which gold has what the run staged; one that was retried may have staged more since."""
+    sql = "SELECT model, to_position, select_hash FROM etl.load WHERE run_id = :run_id"
+    held = {tuple(row) for row in warehouse.execute(sql, {"run_id": step["run_id"]}).rows}
+    return {e["model"] for e in step["models"] if (e["model"], e["to"], e["hash"]) in held}
+
+
 def _refuse_late(warehouse: Warehouse, step: dict[str, Any], loaded: set[str], model: str | None) -> None:
-    """MedallionError when gold has moved on since the run staged, before anything is loaded for nothing."""
-    rows = warehouse.execute("SELECT model, to_position FROM etl.position").rows
-    stands = {str(name): position for name, position in rows}
-    late = [
-        entry["model"]
-        for entry in step["models"]
-        if entry["model"] not in loaded
-        and model in (None, entry["model"])
-        and (entry["from"] or None) != (stands.get(entry["model"]) or None)
-    ]
-    if late:
-        raise MedallionError(
-            f"gold has moved on since {step['run_id']} staged {', '.join(late)}: nothing was merged",
-            hint="medallion run --layer gold",
-        )
+    """MedallionError when models or gold have changed since the run staged, before anything is loaded for nothing."""
+    stands = _by_model(warehouse, "SELECT model, to_position FROM etl.position")
+    shapes = _by_model(warehouse, "SELECT model, shape FROM etl.shape")
+    asked = [e for e in step["models"] if e["model"] not in loaded and model in (None, e["model"])]
+    late = [e["model"] for e in asked if (e["from"] or "") != stands.get(e["model"], "")]
+    other = [e["model"] for e in asked if not shapes.get(e["model"], "").startswith(f"{e['hash']}-")]
+    for what, names in (("gold has moved on", late), ("the project's models have changed", other)):
+        if names:
+            raise MedallionError(
+                f"{what} since {step['run_id']} staged {', '.join(names)}: nothing was merged",
+                hint="medallion run --layer gold",
+            )
+
+
+def _by_model(warehouse: Warehouse, sql: str) -> dict[str, str]:
+    return {str(model): str(value or "") for model, value in warehouse.execute(sql).rows}
 
 
 def _models_of(batch: list[str], step: dict[str, Any]) -> set[str]:

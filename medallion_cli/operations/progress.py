@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from medallion_cli.aws.jobs import job_runs
 from medallion_cli.aws.logs import lines
+from medallion_cli.aws.orchestration import StateMachine
+from medallion_cli.aws.replication import Replication
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Progressed, Started
 
@@ -17,14 +19,18 @@ if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
     from medallion_cli.settings import Settings
 
-JOBS = {"Bronze to silver": "BronzeToSilverJob", "Silver to gold": "SilverToGoldJob"}
+SILVER = "Bronze to silver"
+JOBS = {SILVER: "BronzeToSilverJob", "Silver to gold": "SilverToGoldJob"}
 # The lines that bronze_to_silver.py and silver_to_gold.py print.
 LINE = re.compile(r"^(\w+): (?:\w+, read (\d+), live \d+|(\d+) upserts, (\d+) deletes)")
 LOOK_SECONDS = 2.0  # between looks into the log
 
 
 class Progress:
-    """The jobs of one run; `arrived` are the rows that bronze brought (`table`, `read`), as far as they are known."""
+    """The jobs of one run; `arrived` are its rows of bronze, a table each.
+
+    What a job should take is known in rows where no run has taken any yet, else in seconds: as the last good one took.
+    """
 
     def __init__(
         self,
@@ -35,7 +41,8 @@ class Progress:
         arrived: list[dict[str, Any]],
     ) -> None:
         self.target, self.outputs, self.settings, self.run_id = target, outputs, settings, run_id
-        self.expected = {row["table"]: int(row["read"]) for row in arrived}
+        self.names = [row["table"] for row in arrived]
+        self.expected, self.usual = 0, 0.0
         self.began: dict[str, float] = {}
         self.through: dict[str, dict[str, int]] = {}
         self.due = 0.0
@@ -44,22 +51,36 @@ class Progress:
         """What is new in a phase; nothing of one that is no job, or whose log can't be read."""
         if phase not in JOBS or time.monotonic() < self.due:
             return
-        if phase not in self.began:
+        begins = phase not in self.began
+        if begins:
             self.began[phase] = time.monotonic()
             self.through[phase] = {}
-            names = self.expected if phase == "Bronze to silver" else ()
-            yield from (Started(name, phase) for name in names)
+            yield from (Started(name, phase) for name in (self.names if phase == SILVER else ()))
         self.due = time.monotonic() + LOOK_SECONDS
         try:
+            if begins:
+                self._expect(phase)
             told = list(self._told(phase))
         except MedallionError:
             return  # progress is a kindness: the run goes on without it
         for name, rows in told:
             if name not in self.through[phase]:
                 self.through[phase][name] = rows
-                yield Finished(name, f"{rows:,} rows", phase)
-        if told:
+                yield Finished(name, f"{rows:,} rows", phase, kept=True)
+        if told or self.usual:
             yield self._progressed(phase)
+
+    def _expect(self, phase: str) -> None:
+        """Replication's counters tell of all that ever came: of what a run finds only before the first one."""
+        self.expected, self.usual = 0, 0.0
+        machine = StateMachine(self.target, self.outputs)
+        good = machine.good()
+        if good is not None:
+            took = [(s.ended - s.began) for s in machine.spans(good.arn) if s.state == phase and s.ended]
+            self.usual = took[-1].total_seconds() if took else 0.0
+        elif phase == SILVER:
+            tables = Replication(self.target, self.outputs).tables()
+            self.expected = sum(t.full_load_rows + t.changes for t in tables if t.table in self.names)
 
     def _told(self, phase: str) -> Iterator[tuple[str, int]]:
         """(table or model, rows) of the job's lines."""
@@ -76,7 +97,8 @@ class Progress:
     def _progressed(self, phase: str) -> Progressed:
         done, took = self.through[phase], time.monotonic() - self.began[phase]
         rows = sum(done.values())
-        total = sum(self.expected.values()) if phase == "Bronze to silver" else 0
+        total = self.expected if self.expected >= rows else 0
         rate = rows / took if took > 0 else 0.0
-        left = (total - rows) / rate if total > rows and rate else None
-        return Progressed(phase, rows, total or None, f"rows, {rate:,.0f} a second", left)
+        left = (total - rows) / rate if total and rate else self.usual - took
+        unit = f"rows, {rate:,.0f} a second" if rows else "rows"
+        return Progressed(phase, rows, total or None, unit, left if left > 0 else None)

@@ -96,7 +96,7 @@ def run(
     if not plan.input["layers"]:
         return RunResult(None, "SUCCEEDED", time.monotonic() - began, tables)
     machine = StateMachine(target, outputs)
-    execution = yield from _start(machine, plan, settings)
+    execution = yield from _start(machine, plan.input, settings)
     if detach:
         return RunResult(execution.run_id, execution.status, time.monotonic() - began, tables)
     return (yield from attend(target, outputs, settings, execution, began=began, tables=tables))
@@ -112,9 +112,18 @@ def attend(
     tables: list[dict[str, Any]],
     seen: int = 0,
 ) -> Generator[Event, None, RunResult]:
-    """Follows an execution from its event `seen` on, to its result; MedallionError when it ends badly."""
-    progress = Progress(target, outputs, settings, execution.run_id, tables)
-    execution = yield from _follow(StateMachine(target, outputs), execution, settings, seen, progress)
+    """Follows an execution from its event `seen` on, to its result; MedallionError when it ends badly.
+
+    One that gave way to a run that came between did nothing: it is started again once that one has ended.
+    """
+    machine = StateMachine(target, outputs)
+    while True:
+        progress = Progress(target, outputs, settings, execution.run_id, tables)
+        execution = yield from _follow(machine, execution, settings, seen, progress)
+        if not execution.gave_way:
+            break
+        yield Noted(f"{execution.run_id} gave way to another run")
+        execution, seen = (yield from _start(machine, execution.input, settings)), 0
     summary = read_step(target, outputs, execution.run_id, "summary") or {}
     if execution.status != "SUCCEEDED":
         reason = explain(execution, summary)
@@ -184,14 +193,17 @@ def explain(execution: Execution, summary: dict[str, Any]) -> str:
     return _first_line(str(cause or execution.error or "the embedded AWS stopped while it ran"))
 
 
-def _start(machine: StateMachine, plan: RunPlan, settings: Settings) -> Generator[Event, None, Execution]:
+def _start(
+    machine: StateMachine, asked: dict[str, Any], settings: Settings
+) -> Generator[Event, None, Execution]:
+    """An execution with this input: the one in flight, or a new one once no other is."""
     for running in machine.running():
-        if running.input == plan.input:
+        if running.input == asked:
             yield Noted(f"attached to {running.run_id}, in flight since {running.started_at:%H:%M:%S}")
             return running
         yield Noted(f"waiting for {running.run_id}")
         yield from _follow(machine, running, settings)
-    return machine.execution(machine.start(new_run_id(), plan.input))
+    return machine.execution(machine.start(new_run_id(), asked))
 
 
 def new_run_id() -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.aws.jobs import JobRun, job_runs
-from medallion_cli.aws.orchestration import Brief, Span, StateMachine
-from medallion_cli.operations.logs import BAD, of_run
+from medallion_cli.aws.orchestration import Brief, Execution, Span, StateMachine
+from medallion_cli.operations.logs import BAD, CAUGHT, of_run
 from medallion_cli.operations.run import explain, read_step, result_rows
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
     from medallion_cli.settings import Settings
 
+TOLD = "tell the failure"
 # The states that a reader wants to see; those between two of them (looks, waits, reads) count to the first.
 STAGES = {
     "Prepare": "look around",
@@ -26,7 +29,7 @@ STAGES = {
     "Merge": "merge",
     "Read gold": "read gold",
     "Write summary": "write summary",
-    "Read silver of the failed run": "tell the failure",
+    CAUGHT: TOLD,
 }
 HOUR = 3600.0
 QUIET_SECONDS = 60.0  # Redshift Serverless bills at least a minute a time
@@ -78,6 +81,7 @@ def show(target: Target, outputs: dict[str, str], settings: Settings, assets: As
     found = [job for name in names for job in job_runs(target, outputs[name], since=run.started_at)]
     jobs = [job for job in found if job.run_id == run_id]
     spans = StateMachine(target, outputs).spans(run.arn)
+    timeline = stages(run, spans)
     return RunView(
         run_id=run_id,
         status=run.status,
@@ -85,31 +89,30 @@ def show(target: Target, outputs: dict[str, str], settings: Settings, assets: As
         seconds=round(run.seconds, 1),
         input=run.input,
         cause=explain(run, summary) if run.status in BAD else None,
-        stages=stages(spans),
+        stages=timeline,
         tables=result_rows({**summary, "silver": silver}),
         quality=quality(silver),
-        cost=cost(jobs, spans, settings, assets),
+        cost=cost(jobs, timeline, len(spans), settings, assets),
         jobs=jobs,
     )
 
 
-def stages(spans: list[Span]) -> list[Stage]:
-    """The timeline: each stage until the next one is entered."""
+def stages(run: Execution, spans: list[Span]) -> list[Stage]:
+    """The timeline: each stage until the next one is entered, that of a run in flight until now."""
     if not spans:
         return []
     zero = spans[0].began
     end = max((span.ended or span.began) for span in spans)
+    if run.status == "RUNNING":
+        end = max(end, datetime.now(UTC))
     marks = [span for span in spans if span.state in STAGES]
-    failed = any(span.state == "Failed" or span.failed for span in spans)
-    found: list[Stage] = []
-    for k, span in enumerate(marks):
-        until = marks[k + 1].began if k + 1 < len(marks) else end
-        bad = failed and (k + 1 == len(marks) or STAGES[marks[k + 1].state] == "tell the failure")
-        begins, ends = (span.began - zero).total_seconds(), (until - zero).total_seconds()
-        found.append(
-            Stage(STAGES[span.state], begins, ends, bad and STAGES[span.state] != "tell the failure")
-        )
-    return found
+    names = [STAGES[span.state] for span in marks]
+    begins = [(span.began - zero).total_seconds() for span in marks]
+    ends = [*begins[1:], (end - zero).total_seconds()]
+    failed = [
+        run.status in BAD and name != TOLD and after == TOLD for name, after in pairwise([*names, TOLD])
+    ]
+    return [Stage(*each) for each in zip(names, begins, ends, failed, strict=True)]
 
 
 def quality(silver: dict[str, Any]) -> list[dict[str, Any]]:
@@ -123,17 +126,19 @@ def quality(silver: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def cost(jobs: list[JobRun], spans: list[Span], settings: Settings, assets: Assets) -> dict[str, Any]:
+def cost(
+    jobs: list[JobRun], timeline: list[Stage], states: int, settings: Settings, assets: Assets
+) -> dict[str, Any]:
     """What AWS asks for the run, by configs/prices.yaml: Glue's own seconds, the warehouse's busy ones, transitions."""
     from medallion_cli.operations.prices import load_prices
 
     prices = load_prices(assets)
     region, note = prices.of(settings.region)
     glue = sum(job.dpu_seconds for job in jobs) / HOUR * region.dpu
-    busy = _busy(spans)
+    busy = _busy(timeline)
     capacity = float(settings.parameters.get("WarehouseCapacity", "4"))  # as warehouse.yaml
     warehouse = max(busy, QUIET_SECONDS) / HOUR * capacity * region.rpu if busy else 0.0
-    transitions = len(spans) * region.transition
+    transitions = states * region.transition
     return {
         "currency": prices.currency,
         "glue": round(glue, 4),
@@ -145,7 +150,7 @@ def cost(jobs: list[JobRun], spans: list[Span], settings: Settings, assets: Asse
     }
 
 
-def _busy(spans: list[Span]) -> float:
+def _busy(timeline: list[Stage]) -> float:
     """Seconds in which the warehouse worked for the run."""
     wanted = ("load staging", "merge", "read gold", "read positions")
-    return sum(stage.ends - stage.begins for stage in stages(spans) if stage.name in wanted)
+    return sum(stage.ends - stage.begins for stage in timeline if stage.name in wanted)

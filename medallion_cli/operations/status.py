@@ -212,8 +212,8 @@ def _running(look: Look) -> Iterator[Document]:
 
 def _usual(look: Look) -> float | None:
     """Seconds that the last good run took."""
-    good = (one for one in look.machine.newest() if one.status == "SUCCEEDED" and not one.gave_way)
-    return next((one.seconds for one in good), None)
+    good = look.machine.good()
+    return good.seconds if good else None
 
 
 def _progress(look: Look, brief: Brief, usual: float | None) -> Document:

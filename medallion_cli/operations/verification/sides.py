@@ -160,7 +160,7 @@ class GoldSide:
         """The run that each model was staged by and that was not merged."""
         sql = (
             "SELECT s.model, s.run_id FROM etl.staged s LEFT JOIN etl.load l"
-            " ON l.run_id = s.run_id AND l.model = s.model WHERE l.run_id IS NULL"
+            " ON l.run_id = s.run_id AND l.model = s.model AND l.to_position = s.to_position WHERE l.run_id IS NULL"
         )
         return {str(model): str(run) for model, run in self.warehouse.execute(sql).rows}
 

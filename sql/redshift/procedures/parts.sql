@@ -22,15 +22,24 @@
 {%- endmacro %}
 
 {%- macro read_staged(m) %}
-  -- v_full stays NULL when the run has staged nothing for this model, or it is merged already.
+  -- v_full stays NULL when the run has staged nothing for this model, or it is merged already. A run that is retried after
+  -- its merge stages what has come since: that is not merged yet.
   SELECT COUNT(*) INTO v_loaded FROM etl.load WHERE run_id = p_run_id AND model = {{ m.literal }};
-  IF v_loaded = 0 THEN
-    SELECT from_position, to_position, select_hash, is_full, staged_rows INTO v_from, v_to, v_hash, v_full, v_staged
-    FROM etl.staged WHERE run_id = p_run_id AND model = {{ m.literal }};
-  END IF;
+  SELECT s.from_position, s.to_position, s.select_hash, s.is_full, s.staged_rows INTO v_from, v_to, v_hash, v_full, v_staged
+  FROM etl.staged s WHERE s.run_id = p_run_id AND s.model = {{ m.literal }} AND NOT EXISTS (
+    SELECT 1 FROM etl.load l
+    WHERE l.run_id = s.run_id AND l.model = s.model AND l.to_position = s.to_position AND l.select_hash = s.select_hash
+  );
 {%- endmacro %}
 
 {%- macro check_staged(m, key) %}
+    -- COPY goes by position: rows that were staged for other columns lie in this table under the wrong names. The ledger says
+    -- for which columns the table was made, the literal for which this procedure was.
+    SELECT COUNT(*) INTO v_rows FROM etl.shape
+    WHERE model = {{ m.literal }} AND shape LIKE v_hash || '-%' AND v_hash = {{ m.hash_literal }};
+    IF v_rows = 0 THEN
+      RAISE EXCEPTION '{{ m.name }} has changed since run % staged it. restage: run `medallion run --layer gold`', p_run_id;
+    END IF;
     SELECT MAX(to_position) INTO v_position FROM etl.position WHERE model = {{ m.literal }};
     v_position := COALESCE(v_position, 'nothing');
     v_expected := COALESCE(v_from, 'nothing');
@@ -108,6 +117,8 @@
 {%- macro note_position(m) %}
     DELETE FROM etl.position WHERE model = {{ m.literal }};
     INSERT INTO etl.position (model, to_position, select_hash) VALUES ({{ m.literal }}, v_to, v_hash);
+    UPDATE etl.load SET to_position = v_to, select_hash = v_hash, is_full = is_full OR v_full, staged_rows = staged_rows + v_staged
+    WHERE run_id = p_run_id AND model = {{ m.literal }};
 {%- endmacro %}
 
 {%- macro note_load(m) %}

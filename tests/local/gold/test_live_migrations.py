@@ -10,6 +10,8 @@ import pytest
 from gold_case import Gold, Transport, fresh, small
 
 from medallion_cli.assets import Assets
+from medallion_cli.errors import MedallionError
+from medallion_cli.operations import merge
 from medallion_cli.operations.migrations import look
 from medallion_cli.warehouse import update_statements
 
@@ -53,12 +55,29 @@ def identity(gold: Gold, table: str) -> str:
     return str(gold.warehouse.run(f"SELECT oid FROM pg_class WHERE oid = 'gold.{table}'::regclass")[0][0])
 
 
-def interrupt(gold: Gold) -> None:
-    """An `up` that is killed before its one transaction."""
+def trade_places(project: Path) -> None:
+    """Two columns of one type: files of either order are taken into staging."""
+    edit(
+        project / TABLES / "dim_customer.sql",
+        "  first_name VARCHAR(320),\n  last_name",
+        "  last_name VARCHAR(320),\n  first_name",
+    )
+    edit(
+        project / SELECTS / "dim_customer.sql",
+        "  c.first_name,\n  c.last_name",
+        "  c.last_name,\n  c.first_name",
+    )
+
+
+def interrupt(gold: Gold, after: bool = False) -> None:
+    """An `up` that is killed before its one transaction, or right after it."""
+    gold.__dict__.pop("pipeline", None)
     for statement in update_statements(gold.pipeline, gold.assets, look(Transport(gold.warehouse))):
-        if statement.name == "migrations":
+        if statement.name == "migrations" and not after:
             return
         gold.warehouse.run(statement.sql)
+        if statement.name == "migrations":
+            return
 
 
 def test_a_new_column_is_added_in_place_and_filled_by_the_next_run(gold: Gold, project: Path) -> None:
@@ -93,6 +112,38 @@ def test_rows_staged_before_a_migration_are_not_merged_after_it(gold: Gold, proj
     gold.bootstrap()
     gold.warehouse.run("CALL gold.merge_run('run-late', 'all')")
     assert "fact_sales" not in gold.load("run-late")
+
+
+@pytest.mark.parametrize("how", ["up", "an up that was killed", "another SELECT"])
+def test_rows_that_were_staged_before_a_migration_and_loaded_after_it_are_refused(
+    gold: Gold, project: Path, how: str
+) -> None:
+    model, stood = gold.pipeline.model("dim_customer"), gold._position("dim_customer")
+    gold.customer(1, "Ada", "Ada K")
+    rows = gold._rows(model, (1,), gold.world["dim_customer"][(1,)])
+    before = gold.rows("dim_customer")
+    if how == "another SELECT":
+        edit(project / SELECTS / "dim_customer.sql", "  c.kind,", "  UPPER(c.kind) AS kind,")
+    else:
+        trade_places(project)
+        before = gold.warehouse.run("SELECT last_name, first_name FROM gold.dim_customer")
+    if how == "an up that was killed":
+        interrupt(gold, after=True)
+    else:
+        gold.bootstrap()
+    gold.put("run-late", model, rows, full=False, position=stood)
+    with pytest.raises(Exception, match=r"dim_customer has changed since run run-late staged it\. restage"):
+        gold.warehouse.run("CALL gold.merge_run('run-late', 'all')")
+    if how == "another SELECT":
+        assert gold.rows("dim_customer") == before
+    else:
+        assert gold.warehouse.run("SELECT last_name, first_name FROM gold.dim_customer") == before
+    entry = {"model": model.name, "from": stood, "to": "after run-late", "hash": model.select_hash}
+    with pytest.raises(MedallionError, match="the project's models have changed since run-late staged dim_"):
+        merge._refuse_late(Transport(gold.warehouse), {"run_id": "run-late", "models": [entry]}, set(), None)  # type: ignore[arg-type]
+    gold.bootstrap()
+    gold.run("dim_customer", full=True)
+    assert gold.load("run-2")["dim_customer"][3] == 2
 
 
 def test_a_widened_type_and_a_dropped_column_keep_every_other_value(gold: Gold, project: Path) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gold_case import PLAIN, START, Gold, fresh, small
+from gold_case import PLAIN, START, Gold, Transport, fresh, small
 
 from medallion_cli.assets import Assets
 from medallion_cli.dashboard import load_dashboard
+from medallion_cli.operations import merge
 from medallion_cli.spec import load_pipeline
 from medallion_cli.warehouse import bootstrap_statements
 
@@ -145,6 +146,31 @@ def test_merging_twice_changes_nothing(gold: Gold) -> None:
     gold.warehouse.run("CALL gold.merge_run('a run that staged nothing', 'all')")
     assert gold.snapshot() == before
     assert gold.warehouse.run(ledger) == loads
+
+
+def test_a_run_that_is_retried_after_its_merge_merges_what_it_has_staged_since(gold: Gold) -> None:
+    small(gold).run()
+    gold.sale(1, 1, customer=1, product=1, quantity=3, day=40)
+    gold.stage("r", "fact_sales")
+    gold.warehouse.run("CALL gold.merge_run('r', 'all')")
+    first = gold._position("fact_sales")
+    gold.sale(2, 1, customer=2, product=1, quantity=1, day=41)
+    gold.stage("r", "fact_sales")
+    gold.warehouse.run("UPDATE etl.staged SET to_position = 'further' WHERE model = 'fact_sales'")
+    entry = {"model": "fact_sales", "from": first, "to": "further"}
+    step = {"run_id": "r", "models": [entry | {"hash": gold.pipeline.model("fact_sales").select_hash}]}
+    transport: Any = Transport(gold.warehouse)
+    assert merge._loaded(transport, step) == set()
+    for _ in range(2):
+        gold.warehouse.run("CALL gold.merge_run('r', 'all')")
+        assert merge._loaded(transport, step) == {"fact_sales"}
+        assert gold.load("r")["fact_sales"] == (1, 1, 0, 3)
+        assert gold.load("r")["agg_sales_daily"] == (1, 1, 0, 2)
+        ledger = "SELECT from_position, to_position, staged_rows FROM etl.load WHERE run_id = 'r' AND model = 'fact_sales'"
+        assert gold.warehouse.run(ledger) == [("after run-1", "further", "2")]
+    incremental = gold.snapshot()
+    gold.run(full=True)
+    assert gold.snapshot() == incremental
 
 
 def test_a_run_out_of_order_is_refused_and_leaves_everything_as_it_was(gold: Gold) -> None:

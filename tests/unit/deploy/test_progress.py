@@ -68,6 +68,23 @@ def test_a_terminal_shows_parts_under_their_step(monkeypatch: pytest.MonkeyPatch
     assert f"✗ {STACK} Function: no such role" in text
 
 
+def test_a_part_that_is_kept_is_shown_with_its_rows_until_its_step_ends() -> None:
+    out = io.StringIO()
+    view = console._Live(Console(file=out, force_terminal=True, width=120, no_color=True))
+    view.show(Started(STACK))
+    view.show(Started("orders", STACK))
+    view.show(Finished("orders", "1,000,000 rows", STACK, kept=True))
+    view.show(Finished("never begun", "5 rows", STACK, kept=True))
+    kept = view.progress.tasks[-1]
+    assert (kept.description, kept.fields["amount"], kept.finished) == (
+        "  [dim]orders",
+        "1,000,000 rows",
+        True,
+    )
+    view.show(Finished(STACK, "done"))
+    assert view.progress.tasks == []
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(None, ""), (0.2, ""), (42.0, "about 42 s left"), (600.0, "about 10 min left")],

@@ -211,7 +211,7 @@ def test_a_reload_of_all_that_was_begun_comes_first(clock: Clock) -> None:
 @pytest.mark.parametrize("stands", ['{"orders":3}', None])
 def test_a_run_that_gold_has_gone_past_is_refused_before_anything_is_copied(stands: str | None) -> None:
     warehouse: Any = Warehouse(*([("fact_sales", stands)] if stands else []))
-    step = {"run_id": RUNS[0], "models": [{"model": "fact_sales", "from": '{"orders":1}'}]}
+    step = {"run_id": RUNS[0], "models": [{"model": "fact_sales", "from": '{"orders":1}', "hash": "h"}]}
     with pytest.raises(MedallionError, match="gold has moved on since") as refused:
         merge._refuse_late(warehouse, step, set(), None)
     assert refused.value.hint == "medallion run --layer gold"

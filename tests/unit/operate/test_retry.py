@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from clock import Clock, stopped
@@ -15,6 +16,7 @@ from medallion_cli.errors import AwsError, MedallionError, UsageError
 from medallion_cli.events import Event, Finished, Noted, Started
 from medallion_cli.operations import replicate, retry, run, source_database
 
+T = TypeVar("T")
 EARLY = datetime(2026, 1, 1, tzinfo=UTC)
 INPUT = {"layers": ["silver", "gold"], "tables": "all", "models": "all", "full": "false"}
 
@@ -96,7 +98,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def retried(environment: Runs, name: str | None = None) -> tuple[list[Event], retry.Retried]:
     target: Any = environment
     outputs = OUTPUTS | {"ArtifactsBucket": "artifacts"}
-    steps, events = retry.retry(target, outputs, target.settings, name), []
+    return ended(retry.retry(target, outputs, target.settings, name))
+
+
+def ended(steps: Generator[Event, None, T]) -> tuple[list[Event], T]:
+    events: list[Event] = []
     while True:
         try:
             events.append(next(steps))
@@ -213,3 +219,27 @@ def test_one_that_fails_again_says_what_to_do(clock: Clock) -> None:
     with pytest.raises(MedallionError, match="run-1 failed") as failure:
         retried(environment)
     assert failure.value.hint == "medallion retry"
+
+
+@pytest.mark.parametrize("between", [{}, INPUT])
+def test_a_run_that_gave_way_to_one_that_came_between_is_no_success(clock: Clock, between: Document) -> None:
+    """The schedule's is waited for, the same of somebody else attached to."""
+    environment = Runs()
+    start = environment._start_execution
+
+    def started(given: Document) -> Document:
+        found = start(given)
+        if len(environment.runs) == 1:
+            environment.runs[given["name"]]["output"] = '{"status": "skipped"}'
+            environment.runs["run-2"] = environment._made("run-2", "RUNNING", EARLY, between)
+        return found
+
+    environment._start_execution = started  # type: ignore[method-assign]
+    target: Any = environment
+    plan = run.RunPlan(("silver", "gold"), (), ())
+    outputs = OUTPUTS | {"ArtifactsBucket": "artifacts"}
+    events, result = ended(run.run(target, outputs, target.settings, plan))
+    gave_way, *others = environment.runs
+    assert Noted(f"{gave_way} gave way to another run") in events
+    assert (others[0], len(others)) == ("run-2", 1 if between else 2)
+    assert result.run_id == others[-1]

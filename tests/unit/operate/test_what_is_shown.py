@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from rich.text import Text
 
+from medallion_cli.assets import Assets
 from medallion_cli.aws.logs import Line
+from medallion_cli.aws.orchestration import Execution, Span, StateMachine
+from medallion_cli.aws.replication import LOADED, TableStatistics
 from medallion_cli.cli import main
 from medallion_cli.commands import health, local
 from medallion_cli.commands.screens import finding_lines, gantt, status_lines
 from medallion_cli.console import Terminal
 from medallion_cli.events import Finished, Progressed
-from medallion_cli.operations import logs, progress
+from medallion_cli.operations import logs, progress, runs
 from medallion_cli.operations import status as of_environment
 from medallion_cli.operations.doctor.catalogue import finding
 from medallion_cli.operations.doctor.causes import code_of_error
@@ -102,6 +107,15 @@ def test_a_run_in_flight_is_not_expected_to_be_as_quick_as_one_that_gave_way() -
     target: Any = SimpleNamespace(client=lambda _: Executions())
     look = Look(target, {"StateMachineArn": "m"}, SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
     assert of_environment._usual(look) == 60.0
+    aws = Executions()
+    aws.told["h"] = aws.told["z"] | {
+        "executionArn": "h",
+        "startDate": AT,
+        "input": '{"layers": ["housekeeping"]}',
+    }
+    found = StateMachine(SimpleNamespace(client=lambda _: aws), {"StateMachineArn": "m"}).good()  # type: ignore[arg-type]
+    assert found is not None
+    assert found.run_id == "run-z"
 
 
 class Objects:
@@ -134,30 +148,129 @@ def test_the_failed_state_is_the_one_before_the_catch() -> None:
     assert logs.failed_state([]) == ""
 
 
-def test_a_run_tells_tables_that_are_through_with_rate_and_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = iter([100.0, 100.0, 100.0, 110.0])
+COPIES = ("Copy", "Copy", "Look at copy", "Is it copied", "Copy failed", "Look at copy", "Copied")
+FIRST = ("Prepare", "Look for other runs", "Is another run in flight", "Bronze to silver", logs.CAUGHT, "Write failure",
+         "Tell", "Is it retried", "Look for other runs")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("then", "state"),
+    [
+        (("Merge", "Look at merge", "Is it merged", "Wait for merge", "Look at merge", "Is it merged",
+          "A statement failed", logs.CAUGHT, "Write failure"), "Merge"),
+        (("Read positions", "Look at positions", "Are positions there", "A statement failed", logs.CAUGHT), "Read positions"),
+        (("Load staging", *COPIES, logs.CAUGHT, "Write failure"), "Load staging"),
+        (("Load staging", *COPIES[:4]), "Load staging"),
+        (("Check replication", "Is replication running", "Replication does not run", logs.CAUGHT), "Check replication"),
+        (("Is another run in flight", "Another run is in flight", logs.CAUGHT, "Tell"), "Look for other runs"),
+        ((), "Look for other runs"),
+    ],
+)  # fmt: skip
+def test_the_failed_state_of_a_run_that_was_retried_is_where_it_failed_last(
+    then: tuple[str, ...], state: str
+) -> None:
+    assert logs.failed_state(list(enumerate((*FIRST, *then), 1))) == state
+
+
+def test_states_that_only_look_or_decide_are_known_as_such(assets: Assets) -> None:
+    states = yaml.safe_load(assets.read("infra_templates/state_machine.yaml"))["States"]
+    inner = states["Load staging"]["ItemProcessor"]["States"]
+    aside = {name for name, one in states.items() if one["Type"] in ("Choice", "Wait", "Pass")} - {"Prepare"}
+    aside |= {name for name in states if name.startswith("Look at")} | set(inner)
+    assert {name for name in (*states, *inner) if logs.ASIDE.match(name)} == aside
+
+
+def test_the_columns_that_a_copy_refused_are_told_whatever_its_neighbours_did_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "read_step", lambda *_: None)
+    monkeypatch.setattr(logs, "_exceptions", lambda *_: [])
+    monkeypatch.setattr(logs, "_load_errors", lambda *_: ["file line 3, column price: why"])
+    monkeypatch.setattr(
+        StateMachine, "entered", lambda *_: list(enumerate(["Load staging", *COPIES, logs.CAUGHT]))
+    )
+    target: Any = SimpleNamespace(client=lambda _: None)
+    for error, more in (("Medallion.CopyFailed", ["file line 3, column price: why"]), ("Glue.X", [])):
+        found = logs.cause(target, {"StateMachineArn": "m"}, target, _run("FAILED", error))
+        assert found is not None
+        assert (found.state, found.more) == ("Load staging", more)
+
+
+def _run(status: str, error: str = "") -> Execution:
+    return Execution("run-1", "arn", status, AT, None, {}, {}, error, "boom")
+
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("status", "red"),
+    [
+        ("SUCCEEDED", []),
+        ("RUNNING", []),
+        ("FAILED", ["merge", "read gold"]),
+        ("ABORTED", ["merge", "read gold"]),
+    ],
+)
+def test_a_timeline_is_red_where_a_run_failed_and_goes_on_until_now(status: str, red: list[str]) -> None:
+    states = ("Prepare", "Merge", "Look at merge", logs.CAUGHT, "Bronze to silver", "Read gold")
+    began = [datetime.now(UTC) - timedelta(seconds=60 - 10 * n) for n in range(len(states))]
+    spans = [Span(name, at, at) for name, at in zip(states, began, strict=True)]
+    spans[-1] = replace(spans[-1], ended=None)
+    found = runs.stages(_run(status), spans)
+    assert [stage.name for stage in found if stage.failed] == red
+    assert found[-1].ends - found[-1].begins == pytest.approx(10 if status == "RUNNING" else 0, abs=2)
+
+
+def _looked(
+    monkeypatch: pytest.MonkeyPatch, good: Execution | None, counters: dict[str, int], took: float = 10.0
+) -> list[Any]:
+    """What one look at bronze to silver tells, `took` seconds after it began."""
+    seconds = iter([100.0, 100.0, 100.0, 100.0 + took])
+    now = datetime.now(UTC)
+    tables = [TableStatistics("shop", name, LOADED, rows, 0, 0, 0, None) for name, rows in counters.items()]
+    spans = [Span("Prepare", AT, AT), Span("Bronze to silver", AT, AT + timedelta(seconds=50))]
+    told = [Line(now, "g", "jr_1", text, str(n)) for n, text in enumerate(OUTPUT)]
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
     monkeypatch.setattr(progress, "job_runs", lambda *_: [_job()])
-    now = datetime.now(UTC)
-    monkeypatch.setattr(
-        progress, "lines", lambda *_: iter([Line(now, "g", "jr_1", text, str(n)) for n, text in enumerate(OUTPUT)])
-    )  # fmt: skip
-    outputs, settings = {"BronzeToSilverJob": "silver"}, type("S", (), {"prefix": "shop"})()
+    monkeypatch.setattr(progress, "lines", lambda *_: iter(told))
+    monkeypatch.setattr(progress.Replication, "tables", lambda _: tables)
+    monkeypatch.setattr(StateMachine, "good", lambda _: good)
+    monkeypatch.setattr(StateMachine, "spans", lambda *_: spans)
+    outputs = dict.fromkeys(
+        ("BronzeToSilverJob", "StateMachineArn", "ReplicationTaskArn", "TargetEndpointArn"), "x"
+    )
     arrived = [
-        {"table": "orders", "read": 1000},
-        {"table": "brands", "read": 0},
-        {"table": "items", "read": 3000},
-    ]
-    target: Any = None
-    told = list(progress.Progress(target, outputs, settings, "run-1", arrived).look("Bronze to silver"))
+        {"table": name, "read": 10} for name in ("orders", "brands", "items")
+    ]  # while replication ran anyway
+    target: Any = SimpleNamespace(client=lambda _: None)
+    settings: Any = SimpleNamespace(prefix="shop")
+    return list(progress.Progress(target, outputs, settings, "run-1", arrived).look("Bronze to silver"))
+
+
+def test_the_first_run_tells_tables_that_are_through_with_rate_and_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = _looked(monkeypatch, None, {"orders": 1000, "brands": 0, "items": 3000, "heartbeat": 7})
     assert [(e.step, e.detail) for e in told if isinstance(e, Finished)] == [
         ("orders", "1,000 rows"),
         ("brands", "0 rows"),
     ]
-    last = told[-1]
-    assert isinstance(last, Progressed)
-    assert (last.done, last.total) == (1000, 4000)
-    assert last.left == pytest.approx(30.0)
+    assert told[-1] == Progressed("Bronze to silver", 1000, 4000, "rows, 100 a second", pytest.approx(30.0))
+
+
+@pytest.mark.parametrize(("took", "left"), [(10.0, 40.0), (60.0, None)])
+def test_a_later_run_is_expected_to_take_what_the_last_good_one_took(
+    monkeypatch: pytest.MonkeyPatch, took: float, left: float | None
+) -> None:
+    """Replication runs all the time: what came during the command says nothing of what the run finds."""
+    last = _looked(monkeypatch, _run("SUCCEEDED"), {"orders": 5_000_000}, took)[-1]
+    assert (last.done, last.total, last.left) == (1000, None, left)
+
+
+def test_a_total_that_was_too_small_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = _looked(monkeypatch, None, {"orders": 10})[-1]
+    assert (last.done, last.total, last.left) == (1000, None, None)
 
 
 def _job() -> Any:
