@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import MedallionError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Check = Callable[["Look"], Iterator["Finding"]]
 STEP = "looking"
+UNTOLD = (MedallionError, KeyError)  # AWS says no, or a stack is missing whose output would tell where to ask
 CREDENTIALS = "credentials and clock"
 # What `status` asks as well: nothing that wakes the warehouse; the source is asked one question, its schema only when a DDL
 # statement was counted.
@@ -101,7 +102,7 @@ def quick(look: Look) -> list[Finding]:
 
 def _ask(look: Look) -> None:
     """Has the question to the source under way while others look; what stands in its way is told by its check."""
-    with suppress(MedallionError, KeyError):
+    with suppress(*UNTOLD):
         _ = look.source
 
 
@@ -109,17 +110,33 @@ def seen(look: Look, name: str, check: Check) -> list[Finding]:
     """What one check finds; MED-ENV-013 when it could not look."""
     try:
         return list(check(look))
-    except MedallionError as error:
-        hint = error.hint or "medallion status"
-        return [finding("MED-ENV-013", f"{name}: {error}", where=name, remedy=hint)]
-    except KeyError as error:  # an output of a stack that is missing
-        return [finding("MED-ENV-013", f"{name}: no stack gives {error}", where=name, remedy="medallion up")]
+    except UNTOLD as error:
+        return [unseen(name, error)]
+
+
+def unseen(name: str, error: Exception) -> Finding:
+    """That something could not be looked at, and why."""
+    if isinstance(error, KeyError):  # an output of a stack that is missing
+        return finding("MED-ENV-013", f"{name}: no stack gives {error}", where=name, remedy="medallion up")
+    hint = getattr(error, "hint", None) or "medallion status"
+    return finding("MED-ENV-013", f"{name}: {error}", where=name, remedy=hint)
 
 
 def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Errors first; the same matter once."""
+    """Errors first; the same matter once, and once what can't be looked at for the same reason."""
     unique: dict[tuple[str, str], Finding] = {}
     for one in findings:
         unique.setdefault((one.code, one.where), one)
     order = {"error": 0, "warning": 1, "note": 2}
-    return sorted(unique.values(), key=lambda one: order[one.severity])
+    return sorted(_joined(unique.values()), key=lambda one: order[one.severity])
+
+
+def _joined(findings: Iterable[Finding]) -> list[Finding]:
+    found: dict[tuple[str, str], Finding] = {}
+    for one in findings:
+        reason = one.evidence.removeprefix(f"{one.where}: ")
+        key = (one.code, reason if one.code == "MED-ENV-013" else one.where)
+        if (first := found.setdefault(key, one)) is not one:
+            names = ", ".join(dict.fromkeys([*first.where.split(", "), *one.where.split(", ")]))
+            found[key] = replace(first, where=names, evidence=f"{names}: {reason}")
+    return list(found.values())
