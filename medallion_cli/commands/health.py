@@ -12,7 +12,7 @@ import typer
 
 from medallion_cli import durations
 from medallion_cli.commands.context import Invocation, invocation
-from medallion_cli.errors import CheckFailed, UsageError
+from medallion_cli.errors import AwsError, CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from medallion_cli.operations.status import Status
 
 WATCH_SECONDS = 2.0
-UNREACHED = ("MED-ENV-010", "MED-ENV-004")  # with these on this machine there is no AWS to ask
+UNREACHED = ("MED-ENV-010", "MED-ENV-004", "MED-ENV-014")  # with these on this machine there is no AWS to ask
 doctor_app = typer.Typer(
     invoke_without_command=True, help="What is wrong, why it matters, and the command that mends it."
 )
@@ -48,16 +48,12 @@ def status(
 ) -> None:
     """One screen: rows and freshness of every layer, lag, what runs, what is wrong. Exit 3 when stale or unhealthy."""
     call = invocation(context)
-    from medallion_cli.commands import local
     from medallion_cli.commands.screens import status_lines
-    from medallion_cli.operations.status import status as look_at
-    from medallion_cli.operations.status import unreached
 
     if watch and not call.terminal.wants_json:
         call.terminal.watch(_frames(call, deep))
         return
-    away = local.away(call)
-    found = _spelled_status(call, unreached(call.env, away) if away else look_at(_look(call, deep)))
+    found = _status(call, deep)
     if call.terminal.wants_json:
         call.terminal.document(found.document)
     else:
@@ -69,26 +65,45 @@ def status(
 
 
 def _frames(call: Invocation, deep: bool) -> Iterator[list[Text]]:
-    from medallion_cli.commands.screens import status_lines
-    from medallion_cli.operations.status import status as look_at
+    """Without end; an embedded AWS that is started again meanwhile has another address."""
+    from medallion_cli.commands.screens import frame_lines
 
     while True:
-        yield status_lines(call.terminal, _spelled_status(call, look_at(_look(call, deep))))
-        time.sleep(WATCH_SECONDS)
+        found = _status(call, deep)
+        yield frame_lines(call.terminal, found)
+        if not found.layers:
+            vars(call).pop("target", None)
+        time.sleep(max(WATCH_SECONDS, call.settings.poll_seconds))
 
 
-def _spelled_status(call: Invocation, found: Status) -> Status:
+def _status(call: Invocation, deep: bool) -> Status:
+    """What one screen shows; it starts nothing."""
     from dataclasses import replace
 
+    from medallion_cli.commands import local
+    from medallion_cli.operations.status import status as look_at
+    from medallion_cli.operations.status import unreached
+
+    look = local.away(call) or _look(call, deep)
+    found = unreached(call.env, look) if isinstance(look, list) else look_at(look)
     return replace(found, findings=_spelled(call, found.findings))
 
 
-def _look(call: Invocation, deep: bool) -> Look:
-    """For one screen: what two checks ask is asked once."""
+def _look(call: Invocation, deep: bool) -> Look | list[Finding]:
+    """For one screen: what two checks ask is asked once. Or why nothing can be asked."""
+    from medallion_cli.operations.deploy import outputs
+    from medallion_cli.operations.doctor.catalogue import finding
+    from medallion_cli.operations.doctor.environment import refused
     from medallion_cli.operations.doctor.look import Look
 
     target = call.target.asked_once()
-    return Look(target, call.outputs_of(target), call.settings, call.pipeline, deep)
+    try:
+        found = outputs(target)
+    except AwsError as error:
+        return [refused(error)]
+    if "StateMachineArn" not in found:
+        return [finding("MED-ENV-014", f"no stacks of {call.settings.prefix}")]
+    return Look(target, found, call.settings, call.pipeline, deep)
 
 
 def _at_work(call: Invocation, deep: bool) -> Look:
@@ -142,20 +157,11 @@ def _diagnosed(call: Invocation, fix: bool, deep: bool) -> Diagnosis:
         here = [one for one in here if one.code not in ("MED-ENV-010", "MED-ENV-006")]
     if any(one.code in UNREACHED for one in here):
         return Diagnosis(call.env, merged(here), [])
-    if "StateMachineArn" not in _outputs(call):
-        from medallion_cli.operations.doctor.catalogue import finding
-
-        return Diagnosis(
-            call.env, merged([*here, finding("MED-ENV-014", f"no stacks of {call.settings.prefix}")]), []
-        )
-    found = call.terminal.follow(diagnose(_look(call, deep)))
+    look = _look(call, deep)
+    if isinstance(look, list):
+        return Diagnosis(call.env, merged([*here, *look]), [])
+    found = call.terminal.follow(diagnose(look))
     return Diagnosis(found.env, merged([*here, *found.findings]), found.passed)
-
-
-def _outputs(call: Invocation) -> dict[str, str]:
-    from medallion_cli.operations.deploy import outputs
-
-    return outputs(call.target)
 
 
 def _show_findings(call: Invocation, findings: list[Finding], passed: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from medallion_cli.aws.replication import LOADED, TableStatistics
 from medallion_cli.errors import MedallionError
 from medallion_cli.operations import freshness, lock
-from medallion_cli.operations.doctor.diagnose import UNTOLD, merged, quick, seen, unseen
+from medallion_cli.operations.doctor.diagnose import UNTOLD, is_refused, merged, quick, seen, unseen
 from medallion_cli.operations.doctor.look import Document, History, Look, moment
 from medallion_cli.operations.doctor.runs import quarantine_of
 from medallion_cli.operations.doctor.warehouse import statements
@@ -68,6 +68,8 @@ class Status:
 def status(look: Look) -> Status:
     """Everything that one screen shows; what can't be looked at is not known, and named."""
     findings = quick(look)
+    if is_refused(findings):
+        return unreached(look.settings.env, findings)
     if look.deep:
         findings += seen(look, "statements", statements)
     asked = _Asked()

@@ -116,6 +116,12 @@ _RULES = (
         "There is nothing to look at.",
         "medallion up --yes",
     ),
+    Rule(
+        "MED-ENV-015",
+        "AWS does not answer",
+        "Nothing of the environment can be seen or changed.",
+        "{remedy}",
+    ),
     # The source database
     Rule(
         "MED-SRC-001",

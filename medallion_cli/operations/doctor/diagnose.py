@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 Check = Callable[["Look"], Iterator["Finding"]]
 STEP = "looking"
 UNTOLD = (MedallionError, KeyError)  # AWS says no, or a stack is missing whose output would tell where to ask
-CREDENTIALS = "credentials and clock"
 # What `status` asks as well: nothing that wakes the warehouse; the source is asked one question, its schema only when a DDL
 # statement was counted.
 QUICK: dict[str, Check] = {
-    CREDENTIALS: environment.credentials,
+    "credentials and clock": environment.credentials,
     "quotas": environment.quotas,
     "pause": environment.pause,
     "stacks": environment.stacks,
@@ -83,7 +82,7 @@ def diagnose(look: Look) -> Generator[Event, None, Diagnosis]:
         found = seen(look, name, check)
         findings += found
         passed += [] if found else [name]
-        if name == CREDENTIALS and any(one.code == "MED-ENV-001" for one in found):
+        if is_refused(found):
             break
     yield Finished(STEP, f"{len(findings)} found")
     return Diagnosis(look.settings.env, merged(findings), passed)
@@ -95,9 +94,14 @@ def quick(look: Look) -> list[Finding]:
     _ask(look)
     for name, check in QUICK.items():
         findings += seen(look, name, check)
-        if any(one.code == "MED-ENV-001" for one in findings):
+        if is_refused(findings):
             break
     return merged(findings)
+
+
+def is_refused(findings: Iterable[Finding]) -> bool:
+    """Whether AWS takes no question from here."""
+    return any(one.where == environment.WHO_ASKS for one in findings)
 
 
 def _ask(look: Look) -> None:

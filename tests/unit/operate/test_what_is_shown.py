@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import ConsoleDimensions
 from rich.text import Text
 
 from medallion_cli.aws.logs import Line
 from medallion_cli.cli import main
 from medallion_cli.commands import health, local
-from medallion_cli.commands.screens import finding_lines, gantt, status_lines
+from medallion_cli.commands.screens import finding_lines, frame_lines, gantt, status_lines
 from medallion_cli.console import Terminal
 from medallion_cli.events import Finished, Progressed
 from medallion_cli.operations import logs, progress
@@ -204,6 +206,30 @@ def test_status_keeps_to_the_width(width: int, monkeypatch: pytest.MonkeyPatch) 
     ):
         assert part in text
     assert ("last change" in text) == (width == 160)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_low_screen_shows_what_is_wrong_first(broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    terminal.out.size = ConsoleDimensions(80, 24)
+    monkeypatch.setattr(type(terminal.out), "is_terminal", True)
+    found = _status()
+    (late,) = found.layers[0]["tables"]
+    well = [{**late, "table": f"t{n}", "freshness": "fresh"} for n in range(30)]
+    found = replace(found, layers=[{"layer": "gold", "tables": [*well, late] if broken else well}])
+    lines = [line.plain for line in frame_lines(terminal, found)]
+    assert len(lines) <= 18
+    text = "\n".join(lines)
+    for part in (
+        "not healthy",
+        "MED-DMS-030",
+        "stopped, generation g0001",
+        "30 tables are fresh and ok",
+    ):
+        assert part in text
+    assert (late["table"][:20] in text) == broken
+    terminal.out.size = ConsoleDimensions(80, 60)
+    assert frame_lines(terminal, found) == status_lines(terminal, found)
 
 
 def test_remedies_in_the_document_of_status_are_as_one_types_them_here(
