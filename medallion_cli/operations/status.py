@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from medallion_cli.aws.replication import LOADED, TableStatistics
+from medallion_cli.aws.replication import BROKEN, LOADED, TableStatistics
 from medallion_cli.errors import MedallionError
 from medallion_cli.operations import freshness, lock
 from medallion_cli.operations.doctor.diagnose import UNTOLD, is_refused, merged, quick, seen, unseen
@@ -144,16 +144,22 @@ def _bronze(look: Look, known: ReplicationStatus | None, latency: float | None) 
         return [_row(look, name, None, None, "unknown") | _behind(None, one) for name, one in wanted.items()]
     places = {name: place for place, name in enumerate(wanted)}
     tables = sorted(known.tables, key=lambda table: places.get(table.table, len(places)))
-    return [_replicated(look, table) | _behind(latency, wanted.get(table.table)) for table in tables]
+    return [_replicated(look, table, latency, wanted.get(table.table)) for table in tables]
 
 
-def _replicated(look: Look, table: TableStatistics) -> Document:
+def _replicated(
+    look: Look, table: TableStatistics, latency: float | None, wanted: Freshness | None
+) -> Document:
+    behind = latency if table.state == LOADED else None
+    if table.state in BROKEN and table.last_change is not None:
+        behind = (look.now - table.last_change).total_seconds()
     state = {LOADED: "ok", "Table error": "failed"}.get(table.state, table.state.lower() or "waiting")
-    return _row(look, table.table, table.full_load_rows + table.changes, table.last_change, state)
+    rows = table.full_load_rows + table.changes
+    return _row(look, table.table, rows, table.last_change, state) | _behind(behind, wanted)
 
 
 def _silver(look: Look, table: Table, history: History | None, facts: Facts | None) -> Document:
-    behind = _behind(freshness.of_table(facts, table.name) if facts else None, table.freshness)
+    behind = _behind(freshness.of_table(facts, table.name) if facts else None, table.freshness, facts)
     entry = history.tables.get(table.name) if history else None
     if entry is None:
         return _row(look, table.name, None, None, "empty" if history else "unknown") | behind
@@ -166,7 +172,8 @@ def _silver(look: Look, table: Table, history: History | None, facts: Facts | No
 def _gold(look: Look, history: History | None, facts: Facts | None) -> Iterator[Document]:
     told = {**(history.models if history else {}), **(dict(_asked(look)) if look.deep else {})}
     for model in look.pipeline.models:
-        behind = _behind(freshness.of_model(facts, model, look.pipeline) if facts else None, model.freshness)
+        seconds = freshness.of_model(facts, model, look.pipeline) if facts else None
+        behind = _behind(seconds, model.freshness, facts)
         entry = told.get(model.name)
         if entry is None:
             yield _row(look, model.name, None, None, "empty" if history else "unknown") | behind
@@ -199,11 +206,12 @@ def _row(look: Look, table: str, rows: int | None, last: datetime | None, state:
     }
 
 
-def _behind(seconds: float | None, wanted: Freshness | None) -> Document:
+def _behind(seconds: float | None, wanted: Freshness | None, facts: Facts | None = None) -> Document:
     """How far behind the source, and how that is judged."""
+    at_least = facts is not None and facts.replication is None
     return {
         "behind_seconds": None if seconds is None else round(seconds),
-        "freshness": freshness.judged(seconds, wanted) if wanted else "unknown",
+        "freshness": freshness.judged(seconds, wanted, at_least) if wanted else "unknown",
         "warn_after_seconds": wanted and wanted.warn_after,
         "error_after_seconds": wanted and wanted.error_after,
     }

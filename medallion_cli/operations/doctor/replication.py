@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from medallion_cli.aws.replication import BROKEN
 from medallion_cli.operations.doctor.catalogue import finding
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ LATE_SECONDS = 900.0
 PURGED = re.compile(
     r"purged|\b1236\b|position is not available|could not find first log file|binlog truncated", re.IGNORECASE
 )
-BROKEN = ("Table error", "Table cancelled", "Table does not exist")
 
 
 def task(look: Look) -> Iterator[Finding]:

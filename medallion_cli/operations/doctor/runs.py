@@ -61,12 +61,13 @@ def fresh(look: Look) -> Iterator[Finding]:
 
 def states(look: Look) -> Iterator[tuple[str, float | None, freshness.State]]:
     """Each table and model with the seconds it is behind, and how that is judged."""
+    at_least = look.facts.replication is None
     for table in look.pipeline.tables:
         behind = freshness.of_table(look.facts, table.name)
-        yield f"silver {table.name}", behind, freshness.judged(behind, table.freshness)
+        yield f"silver {table.name}", behind, freshness.judged(behind, table.freshness, at_least)
     for model in look.pipeline.models:
         behind = freshness.of_model(look.facts, model, look.pipeline)
-        yield f"gold {model.name}", behind, freshness.judged(behind, model.freshness)
+        yield f"gold {model.name}", behind, freshness.judged(behind, model.freshness, at_least)
 
 
 def scheduled(look: Look) -> Iterator[Finding]:

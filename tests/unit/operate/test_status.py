@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from test_doctor import BROKEN, FOUND, Watched, look
@@ -89,3 +90,56 @@ def test_without_replication_and_warehouse_what_is_known_is_shown(
         next(one for one in found.engines if one.engine == "warehouse").state
         == "no stack gives 'WorkgroupName'"
     )
+
+
+def judged(aws: Watched, pipeline: Pipeline) -> dict[str, tuple[str, int | None]]:
+    """(freshness, seconds behind) by layer and table."""
+    found = status(look(aws, pipeline)).layers
+    return {
+        f"{layer['layer']} {one['table']}": (one["freshness"], one["behind_seconds"])
+        for layer in found
+        for one in layer["tables"]
+    }
+
+
+def test_what_was_loaded_and_waits_for_nothing_is_fresh(watched: Watched, pipeline: Pipeline) -> None:
+    found = judged(watched, pipeline)
+    assert [found[name] for name in ("bronze orders", "silver orders", "gold fact_sales")] == [
+        ("fresh", 0)
+    ] * 3
+    assert status(look(watched, pipeline)).healthy
+
+
+def test_what_was_never_loaded_is_not_fresh(watched: Watched, pipeline: Pipeline) -> None:
+    found = judged(watched, pipeline)
+    assert found["silver brands"] == found["gold dim_product"] == ("unknown", None)
+    watched.silver = {"state": "failed", "error": "boom"}
+    assert judged(watched, pipeline)["silver orders"] == ("unknown", None)
+
+
+def test_nothing_is_fresh_while_nobody_knows_how_far_replication_is(
+    watched: Watched, pipeline: Pipeline
+) -> None:
+    watched.task, watched.message = "failed", "Last Error no memory"
+    found = judged(watched, pipeline)
+    assert {state for state, _ in found.values()} == {"unknown"}
+    assert set(status(look(watched, pipeline)).lag.values()) == {None, 0}
+    assert status(look(watched, pipeline)).lag["total_seconds"] is None
+
+
+def test_what_waits_is_stale_whatever_replication_does(watched: Watched, pipeline: Pipeline) -> None:
+    breaks, _, _ = BROKEN["a change waits for two days"]
+    breaks(watched)
+    watched.latency = None
+    assert judged(watched, pipeline)["silver orders"][0] == "stale"
+    breaks, _, _ = BROKEN["a change waits for two hours"]
+    breaks(watched)
+    watched.files = {name: (key, watched.now) for name, (key, _) in watched.files.items()}
+    assert judged(watched, pipeline)["silver orders"] == ("unknown", 0)
+
+
+def test_a_table_that_dms_has_given_up_gets_old(watched: Watched, pipeline: Pipeline) -> None:
+    watched.tables = [("shop", "orders", "Table error", 5)]
+    watched.changed = watched.now - timedelta(days=3)
+    found = judged(watched, pipeline)
+    assert [found[name][0] for name in ("bronze orders", "silver orders", "gold fact_sales")] == ["stale"] * 3
