@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from medallion_cli.aws.replication import BROKEN, LOADED, TableStatistics
 from medallion_cli.errors import MedallionError
-from medallion_cli.operations import freshness, lock
+from medallion_cli.operations import freshness
 from medallion_cli.operations.doctor.diagnose import UNTOLD, is_refused, merged, quick, seen, unseen
 from medallion_cli.operations.doctor.look import Document, History, Look, moment
 from medallion_cli.operations.doctor.runs import quarantine_of
@@ -254,8 +254,7 @@ def _running(look: Look) -> Iterator[Document]:
 
 def _working(look: Look) -> Iterator[Document]:
     """Who works on the environment."""
-    holder = lock.holder(look.target)
-    if holder is not None and not holder.abandoned:
+    if (holder := look.holder) is not None and look.worked_on:
         yield {"what": holder.operation, "by": holder.owner, "since": holder.since}
 
 

@@ -122,6 +122,13 @@ _RULES = (
         "Nothing of the environment can be seen or changed.",
         "{remedy}",
     ),
+    Rule(
+        "MED-ENV-016",
+        "somebody works on the environment",
+        "Stacks and replication are on their way from one state to another: nothing is said of them, nor mended.",
+        "medallion status --watch",
+        severity="note",
+    ),
     # The source database
     Rule(
         "MED-SRC-001",

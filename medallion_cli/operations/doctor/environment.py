@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from medallion_cli.aws.cloudformation import RECREATED, Stacks
 from medallion_cli.aws.errors import is_permission
 from medallion_cli.errors import AwsError
-from medallion_cli.operations import lock
 from medallion_cli.operations.doctor.catalogue import finding
 from medallion_cli.operations.doctor.causes import code_of_error
 from medallion_cli.operations.package import STACKS
@@ -56,7 +55,9 @@ def versions(look: Look) -> Iterator[Finding]:
 
 
 def stacks(look: Look) -> Iterator[Finding]:
-    """Stacks that failed, or that are missing."""
+    """Stacks that failed, or that are missing; not while somebody makes or deletes them."""
+    if look.worked_on:
+        return
     known = Stacks(look.target)
     for stack in STACKS:
         found = known.find(f"{look.settings.prefix}-{stack}")
@@ -68,10 +69,11 @@ def stacks(look: Look) -> Iterator[Finding]:
 
 
 def held(look: Look) -> Iterator[Finding]:
-    """A lock whose holder has ended."""
-    holder = lock.holder(look.target)
-    if holder is not None and holder.abandoned:
-        yield finding("MED-ENV-007", f"{look.settings.prefix} is held by {holder}, which has ended")
+    """Who works on it; a lock whose holder has ended."""
+    if look.worked_on:
+        yield finding("MED-ENV-016", str(look.holder), where="lock")
+    elif look.holder is not None:
+        yield finding("MED-ENV-007", f"{look.settings.prefix} is held by {look.holder}, which has ended")
 
 
 def pause(look: Look) -> Iterator[Finding]:

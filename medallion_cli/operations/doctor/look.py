@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,7 +13,8 @@ from medallion_cli.aws import schedules
 from medallion_cli.aws.database import Database
 from medallion_cli.aws.orchestration import Brief, Execution, StateMachine
 from medallion_cli.aws.replication import BROKEN, LOADED, Replication, ReplicationInstance
-from medallion_cli.operations import freshness, paused, replicate
+from medallion_cli.errors import AwsError
+from medallion_cli.operations import freshness, lock, paused, replicate
 from medallion_cli.operations.doctor.asked import Asked
 from medallion_cli.operations.run import newest_runs, read_step
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from medallion_cli.aws.database import Instance
     from medallion_cli.aws.replication import Task
     from medallion_cli.aws.session import Target
+    from medallion_cli.operations.lock import Holder
     from medallion_cli.operations.paused import Paused
     from medallion_cli.operations.replicate import ReplicationStatus
     from medallion_cli.settings import Settings
@@ -91,6 +94,18 @@ class Look:
     def paused(self) -> Paused | None:
         """The mark of a pause."""
         return paused.read(self.target)
+
+    @cached_property
+    def holder(self) -> Holder | None:
+        """Who has the environment's lock, or left it behind."""
+        return lock.holder(self.target)
+
+    @cached_property
+    def worked_on(self) -> bool:
+        """Whether somebody changes stacks or replication now; not when nobody can tell, which the lock's check names."""
+        with suppress(AwsError):
+            return self.holder is not None and not self.holder.abandoned
+        return False
 
     @cached_property
     def machine(self) -> StateMachine:

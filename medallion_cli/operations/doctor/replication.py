@@ -22,7 +22,11 @@ PURGED = re.compile(
 def task(look: Look) -> Iterator[Finding]:
     """The task runs, or somebody said why not."""
     found = look.replication
-    if look.paused is not None or found.status in ("running", "starting", "modifying", "creating"):
+    if (
+        look.paused is not None
+        or look.worked_on
+        or found.status in ("running", "starting", "modifying", "creating")
+    ):
         return
     said = found.message or found.stop_reason
     if PURGED.search(said):
@@ -45,7 +49,11 @@ def tables(look: Look) -> Iterator[Finding]:
 
 def instance(look: Look) -> Iterator[Finding]:
     """The machine that DMS runs on."""
-    if look.paused is None and look.instance not in ("available", "modifying", "upgrading", "maintenance"):
+    if (
+        look.paused is None
+        and not look.worked_on
+        and look.instance not in ("available", "modifying", "upgrading", "maintenance")
+    ):
         yield finding("MED-DMS-037", f"the replication instance is {look.instance}", where="replication")
 
 

@@ -412,6 +412,52 @@ def test_what_is_safe_is_fixed_and_said(
     assert code not in {one.code for one in diagnosis(watched, pipeline).findings}
 
 
+def _works(aws: Watched) -> None:
+    """Somebody's `up` on another machine, which renews its lock."""
+    holder = Holder("a@b", "up", aws.now.isoformat(), "elsewhere", 1, "1", "t")
+    aws.parameters["/shop/lock"] = json.dumps(vars(holder))
+
+
+@pytest.mark.parametrize("situation", ["replication is stopped", "replication never ran", "a stack is gone"])
+def test_what_an_up_under_way_has_stopped_is_no_finding(
+    situation: str, watched: Watched, pipeline: Pipeline
+) -> None:
+    breaks, _, _ = BROKEN[situation]
+    breaks(watched)
+    _works(watched)
+    (told,) = (one for one in diagnosis(watched, pipeline).findings if one.code != "MED-ENV-003")
+    assert (told.code, told.severity) == ("MED-ENV-016", "note")
+    assert told.evidence.startswith("a@b: up since ")
+
+
+def test_nothing_is_mended_under_somebody_s_hands(watched: Watched, pipeline: Pipeline) -> None:
+    watched.task, watched.database = "stopped", "stopped"
+    findings = diagnosis(watched, pipeline).findings
+    _works(watched)
+    made = fixed(watched, pipeline, findings)
+    assert [(one.code, one.done) for one in made] == [("MED-SRC-001", ""), ("MED-DMS-030", "")]
+    assert all("is held by a@b: up since" in one.error for one in made)
+    assert (watched.task, watched.starts, watched.database) == ("stopped", [], "stopped")
+
+
+def test_what_is_mended_is_mended_under_the_lock(
+    watched: Watched, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicate.time, "sleep", lambda _: None)
+    held: list[bool] = []
+    before = watched._start_replication_task
+
+    def start(given: Document) -> None:
+        held.append("/shop/lock" in watched.parameters)
+        before(given)
+
+    monkeypatch.setattr(watched, "_start_replication_task", start)
+    watched.task = "stopped"
+    fixed(watched, pipeline, diagnosis(watched, pipeline).findings)
+    assert held == [True]
+    assert "/shop/lock" not in watched.parameters
+
+
 def test_only_what_the_catalogue_calls_safe_is_done_by_itself() -> None:
     safe = {rule.code for rule in CATALOGUE.values() if rule.safe}
     assert safe == {*FIXES, "MED-ENV-010"}  # an embedded AWS is started before anything can be asked
