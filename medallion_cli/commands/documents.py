@@ -75,7 +75,9 @@ DOCUMENTS: dict[str, Schema | str] = {
         replication=_keys(status=TEXT, generation=TEXT), lag=_map(_or_null(NUMBER)), engines=ROWS, running=ROWS,
         schedules=ROWS, quarantine=ROWS, findings=_list(FINDING),
     ),
-    "doctor": _keys(env=TEXT, healthy=FLAG, findings=_list(FINDING), passed=_list(TEXT), fixed=ANY),
+    "doctor": _keys(
+        env=TEXT, healthy=FLAG, findings=_list(FINDING), passed=_list(TEXT), skipped=_list(TEXT), fixed=ANY,
+    ),
     "doctor explain": "medallion_cli.operations.doctor.rules:Rule",
     "logs": _keys(cause=_or_null(_map(ANY)), lines=_list(_keys(at=TEXT, group=TEXT, stream=TEXT, text=TEXT))),
     "runs": _list(_keys(run_id=TEXT, status=TEXT, started_at=TEXT, seconds=NUMBER)),

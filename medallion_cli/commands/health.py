@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,8 +79,6 @@ def _frames(call: Invocation, deep: bool) -> Iterator[list[Text]]:
 
 def _status(call: Invocation, deep: bool) -> Status:
     """What one screen shows; it starts nothing."""
-    from dataclasses import replace
-
     from medallion_cli.commands import local
     from medallion_cli.operations.status import status as look_at
     from medallion_cli.operations.status import unreached
@@ -140,7 +139,7 @@ def doctor(
     if call.terminal.wants_json:
         call.terminal.document({**found.document, "findings": findings, "fixed": made})
     else:
-        _show_findings(call, findings, len(found.passed))
+        _show_findings(call, replace(found, findings=findings))
     if not found.healthy:
         errors = [one for one in findings if one.severity == "error"]
         raise CheckFailed(f"{len(errors)} found: {errors[0].code}", hint=errors[0].remedy)
@@ -161,15 +160,16 @@ def _diagnosed(call: Invocation, fix: bool, deep: bool) -> Diagnosis:
     if isinstance(look, list):
         return Diagnosis(call.env, merged([*here, *look]), [])
     found = call.terminal.follow(diagnose(look))
-    return Diagnosis(found.env, merged([*here, *found.findings]), found.passed)
+    return replace(found, findings=merged([*here, *found.findings]))
 
 
-def _show_findings(call: Invocation, findings: list[Finding], passed: int) -> None:
+def _show_findings(call: Invocation, found: Diagnosis) -> None:
     from medallion_cli.commands.screens import detailed
 
-    call.terminal.lines(detailed(findings))
-    told = f"{passed} checks found nothing" if passed else "nothing else was looked at"
-    call.terminal.line(told, "dim")
+    call.terminal.lines(detailed(found.findings))
+    skipped = f"; not looked at: {', '.join(found.skipped)}" if found.skipped else ""
+    told = f"{len(found.passed)} checks found nothing{skipped}"
+    call.terminal.line(told if found.passed else "nothing else was looked at", "dim")
 
 
 @doctor_app.command("explain")

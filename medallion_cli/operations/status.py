@@ -71,7 +71,7 @@ def status(look: Look) -> Status:
     if is_refused(findings):
         return unreached(look.settings.env, findings)
     if look.deep:
-        findings += seen(look, "statements", statements)
+        findings += seen(look, "statements", statements) or []
     asked = _Asked()
     facts = asked.told("freshness", lambda: look.facts)
     history = asked.told("rows of silver and gold", lambda: look.history)

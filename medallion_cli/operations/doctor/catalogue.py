@@ -268,7 +268,7 @@ _RULES = (
         "MED-RUN-006",
         "a schedule is on and nothing ran",
         "The scheduler can not start runs: numbers get old.",
-        "medallion run",
+        "medallion pause --schedule && medallion resume --schedule && medallion run",
     ),
     # Silver and quality
     Rule(

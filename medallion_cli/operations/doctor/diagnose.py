@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Progressed, Started
 from medallion_cli.operations.doctor import environment, replication, runs, schema, source, warehouse
 from medallion_cli.operations.doctor.catalogue import finding
+from medallion_cli.operations.doctor.rules import NotLooked
 
 if TYPE_CHECKING:
     from medallion_cli.operations.doctor.look import Look
@@ -53,11 +54,12 @@ CHECKS: dict[str, Check] = {
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found, and which checks found nothing."""
+    """What was found, which checks found nothing, and which did not look."""
 
     env: str
     findings: list[Finding]
     passed: list[str]
+    skipped: list[str] = field(default_factory=lambda: [*CHECKS])
 
     @property
     def healthy(self) -> bool:
@@ -68,24 +70,28 @@ class Diagnosis:
     def document(self) -> dict[str, Any]:
         """One JSON document."""
         found = [asdict(one) for one in self.findings]
-        return {"env": self.env, "healthy": self.healthy, "findings": found, "passed": self.passed}
+        told = {"passed": self.passed, "skipped": self.skipped}
+        return {"env": self.env, "healthy": self.healthy, "findings": found, **told}
 
 
 def diagnose(look: Look) -> Generator[Event, None, Diagnosis]:
     """Runs every check; nothing more once AWS does not know who asks."""
     findings: list[Finding] = []
     passed: list[str] = []
+    skipped: list[str] = []
     yield Started(STEP)
     _ask(look)
     for number, (name, check) in enumerate(CHECKS.items()):
         yield Progressed(STEP, number, len(CHECKS), f"checks: {name}")
         found = seen(look, name, check)
-        findings += found
-        passed += [] if found else [name]
-        if is_refused(found):
+        findings += found or []
+        skipped += [name] if found is None else []
+        passed += [name] if found == [] else []
+        if is_refused(findings):
+            skipped += [*CHECKS][number + 1 :]
             break
     yield Finished(STEP, f"{len(findings)} found")
-    return Diagnosis(look.settings.env, merged(findings), passed)
+    return Diagnosis(look.settings.env, merged(findings), passed, skipped)
 
 
 def quick(look: Look) -> list[Finding]:
@@ -93,7 +99,7 @@ def quick(look: Look) -> list[Finding]:
     findings: list[Finding] = []
     _ask(look)
     for name, check in QUICK.items():
-        findings += seen(look, name, check)
+        findings += seen(look, name, check) or []
         if is_refused(findings):
             break
     return merged(findings)
@@ -110,10 +116,12 @@ def _ask(look: Look) -> None:
         _ = look.source
 
 
-def seen(look: Look, name: str, check: Check) -> list[Finding]:
-    """What one check finds; MED-ENV-013 when it could not look."""
+def seen(look: Look, name: str, check: Check) -> list[Finding] | None:
+    """What one check finds; MED-ENV-013 when it could not look, None when it did not."""
     try:
         return list(check(look))
+    except NotLooked:
+        return None
     except UNTOLD as error:
         return [unseen(name, error)]
 

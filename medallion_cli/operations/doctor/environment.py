@@ -12,6 +12,7 @@ from medallion_cli.aws.errors import is_permission
 from medallion_cli.errors import AwsError
 from medallion_cli.operations.doctor.catalogue import finding
 from medallion_cli.operations.doctor.causes import code_of_error
+from medallion_cli.operations.doctor.rules import NotLooked
 from medallion_cli.operations.package import STACKS
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def versions(look: Look) -> Iterator[Finding]:
 def stacks(look: Look) -> Iterator[Finding]:
     """Stacks that failed, or that are missing; not while somebody makes or deletes them."""
     if look.worked_on:
-        return
+        raise NotLooked
     known = Stacks(look.target)
     for stack in STACKS:
         found = known.find(f"{look.settings.prefix}-{stack}")

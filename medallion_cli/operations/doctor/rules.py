@@ -9,6 +9,10 @@ from typing import Any, Literal
 Severity = Literal["error", "warning", "note"]
 
 
+class NotLooked(Exception):
+    """What a check looks at was not asked, or can't be judged now, which another finding tells where it matters."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """One thing that can be wrong; `remedy` is a command line in which {names} are filled in."""
