@@ -204,7 +204,9 @@ def logs(
     run_id: Annotated[
         str | None, typer.Option("--run", help="Only of this run; of a failed one, its cause first.")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C; with -o json one document a line.")
+    ] = False,
     since: Annotated[str, typer.Option("--since", help="How far back: 30min, 1h, 2d.")] = "1h",
     grep: Annotated[
         str | None, typer.Option("--grep", "-g", help="Only lines that match this regular expression.")
@@ -271,7 +273,10 @@ def _follow(call: Invocation, query: Query, layer: str | None) -> None:
 
     try:
         for line in reading.follow(call.target, query, streams if layer in reading.JOBS else None):
-            call.terminal.line(_line(line))
+            if call.terminal.wants_json:
+                call.terminal.record(line)
+            else:
+                call.terminal.line(_line(line))
     except KeyboardInterrupt:
         return
 

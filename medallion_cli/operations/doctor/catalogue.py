@@ -334,7 +334,7 @@ _RULES = (
         "a statement waited for a lock, or was cut off",
         "Gold is as it was before the run.",
         "medallion run",
-        note="Somebody held a table of gold or staging: see who, with `medallion doctor --deep`.",
+        note="Somebody held a table of gold or staging for too long: an open transaction of another session.",
     ),
     Rule(
         "MED-GLD-006",

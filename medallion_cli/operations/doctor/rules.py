@@ -44,7 +44,7 @@ class Finding:
 
     def tried(self, words: str) -> Finding:
         """The same with `medallion` in its remedy spelled as this invocation's command."""
-        return replace(self, remedy=re.sub(r"\bmedallion\b(?= [a-z])", words, self.remedy))
+        return replace(self, remedy=re.sub(r"\bmedallion\b(?= [a-z])", lambda _: words, self.remedy))
 
 
 def found(rule: Rule, evidence: str, *, where: str = "", **fields: Any) -> Finding:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,7 @@ from rich.text import Text
 from medallion_cli.aws.logs import Line
 from medallion_cli.cli import main
 from medallion_cli.commands import health, local
+from medallion_cli.commands.context import Invocation
 from medallion_cli.commands.screens import finding_lines, frame_lines, gantt, status_lines
 from medallion_cli.console import Terminal
 from medallion_cli.events import Finished, Progressed
@@ -244,6 +247,25 @@ def test_remedies_in_the_document_of_status_are_as_one_types_them_here(
     (found,) = json.loads(capsys.readouterr().out)["findings"]
     start = "medallion --env dev --project /shop"
     assert found["remedy"] == f"{start} replicate start && {start} run"
+
+
+def test_a_remedy_can_be_typed_whatever_the_project_s_folder_is_called() -> None:
+    call = Invocation("local", Path("/tmp/my\\1 shop"), Terminal())
+    remedy = finding("MED-RUN-003", "old").tried(call.command("").strip()).remedy
+    assert shlex.split(remedy) == ["medallion", "--project", "/tmp/my\\1 shop", "run"]
+
+
+def test_lines_that_are_followed_are_a_json_document_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    told = [Line(at, "/aws/dms/shop", "s", "one\ntwo"), Line(at, "/aws/dms/shop", "s", "three")]
+    monkeypatch.setattr(logs, "follow", lambda *_: iter(told))
+    call: Any = SimpleNamespace(terminal=Terminal(output="json"), target=None, outputs={})
+    health._follow(call, logs.Query((), at), None)
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["text"] for one in found] == ["one\ntwo", "three"]
+    assert found[0]["at"] == "2026-01-01T00:00:00+00:00"
 
 
 def test_a_finding_is_what_is_wrong_and_what_to_type() -> None:
