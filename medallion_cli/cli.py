@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -183,8 +184,8 @@ def _in_this_environment(hint: str, words: list[str]) -> str:
     for word, value in zip(words, [*words[1:], ""], strict=True):
         option, _, joined = word.partition("=")
         if option in named and named[option] not in hint:
-            given += f" {named[option]} {joined or value}"
-    return re.sub(r"\bmedallion (?=[a-z])", f"medallion{given} ", hint)
+            given += f" {named[option]} {shlex.quote(joined or value)}"
+    return re.sub(r"\bmedallion (?=[a-z])", lambda _: f"medallion{given} ", hint)
 
 
 def _interrupted() -> int:

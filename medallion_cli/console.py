@@ -55,6 +55,11 @@ class Terminal:
         """One JSON document on stdout; decimals as strings, timestamps as ISO 8601."""
         sys.stdout.write(json.dumps(value, default=_encode, ensure_ascii=False, indent=2) + "\n")
 
+    def record(self, value: object) -> None:
+        """One JSON document of many, on a line of its own, and at once."""
+        sys.stdout.write(json.dumps(value, default=_encode, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
     def rows(
         self,
         title: str | None,

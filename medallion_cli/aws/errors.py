@@ -33,7 +33,7 @@ ACTIONS = {  # where IAM's name of what was asked is not the operation's
 # a code pattern, and the hint: {profile}, {region}, {service} and {action} are filled in
 HINTS = (
     # credentials
-    (r"ExpiredToken(Exception)?|RequestExpired|TokenRefreshRequired|UnauthorizedSSOTokenError|SSOTokenLoadError"
+    (r"ExpiredToken(Exception)?|TokenRefreshRequired|UnauthorizedSSOTokenError|SSOTokenLoadError"
      r"|SSOError|TokenRetrievalError|LoginRefreshRequired|LoginTokenLoadError|CredentialRetrievalError",
      "aws sso login{profile}, or get fresh credentials; " + AGAIN),
     (r"NoCredentialsError|NoAuthTokenError|MissingAuthenticationToken(Exception)?",
@@ -44,7 +44,7 @@ HINTS = (
     (r"InvalidClientTokenId|UnrecognizedClient(Exception)?|InvalidAccessKeyId|SignatureDoesNotMatch|AuthFailure"
      r"|InvalidSignature(Exception)?|InvalidToken(Id)?|IncompleteSignature(Exception)?",
      "aws sts get-caller-identity{profile} shows whose credentials these are; name another with --profile"),
-    (r"RequestTimeTooSkewed|ClockSkew", "set this machine's clock, " + AGAIN),
+    (r"RequestTimeTooSkewed|RequestExpired|ClockSkew", "set this machine's clock, " + AGAIN),
     # permissions
     (PERMISSION,
      "ask for {action} (docs/aws.md has the whole policy), or name another profile with --profile"),
@@ -110,7 +110,7 @@ def refused(error: Any, asked: Asked) -> AwsError:
     kind = _kind(code, message)
     action = FORBIDDEN.search(message)
     said = asked.action if action is None else action[1]
-    if _is_permission(kind):
+    if is_permission(kind):
         message = _forbidden(message, said, action[2] if action else None)
     hint = _hint(kind, asked, said)
     if ORGANIZATION in str(details.get("Message")):
@@ -132,7 +132,8 @@ def _kind(code: str, message: str) -> str:
     return short
 
 
-def _is_permission(kind: str) -> bool:
+def is_permission(kind: str) -> bool:
+    """Whether it says that one may not."""
     return bool(re.fullmatch(PERMISSION, kind))
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
 
 LOADED = "Table completed"  # DMS's TableState once a full load has ended
+BROKEN = ("Table error", "Table cancelled", "Table does not exist")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Schedule:
     name: str
     enabled: bool
     expression: str
+    changed: datetime | None = None  # when it was last switched, or made
 
 
 def schedules(target: Target, outputs: dict[str, str]) -> list[Schedule]:
@@ -58,4 +60,5 @@ def _names(outputs: dict[str, str]) -> list[str]:
 
 
 def _schedule(found: dict[str, Any]) -> Schedule:
-    return Schedule(found["Name"], found["State"] == "ENABLED", found["ScheduleExpression"])
+    enabled, changed = found["State"] == "ENABLED", found.get("LastModificationDate")
+    return Schedule(found["Name"], enabled, found["ScheduleExpression"], changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -90,8 +91,8 @@ class Invocation:
 
     def command(self, words: str) -> str:
         """A command line to suggest, with this invocation's environment and project."""
-        env = "" if self.env == "local" else f" --env {self.env}"
-        project = f" --project {self.project}" if self.project else ""
+        env = "" if self.env == "local" else f" --env {shlex.quote(self.env)}"
+        project = f" --project {shlex.quote(str(self.project))}" if self.project else ""
         return f"medallion{env}{project} {words}"
 
     def confirm(self, question: str, yes: bool) -> None:

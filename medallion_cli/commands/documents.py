@@ -48,6 +48,7 @@ FINDING = _keys(
     safe_to_fix=FLAG,
     where=TEXT,
 )
+LINE = _keys(at=TEXT, group=TEXT, stream=TEXT, text=TEXT)
 SCHEDULES = _list(_keys(name=TEXT, enabled=FLAG, expression=TEXT))
 # command → its document: a schema, or `module:dataclass`, `[module:dataclass]` for a list of them
 DOCUMENTS: dict[str, Schema | str] = {
@@ -75,9 +76,11 @@ DOCUMENTS: dict[str, Schema | str] = {
         replication=_keys(status=TEXT, generation=TEXT), lag=_map(_or_null(NUMBER)), engines=ROWS, running=ROWS,
         schedules=ROWS, quarantine=ROWS, findings=_list(FINDING),
     ),
-    "doctor": _keys(env=TEXT, healthy=FLAG, findings=_list(FINDING), passed=_list(TEXT), fixed=ANY),
+    "doctor": _keys(
+        env=TEXT, healthy=FLAG, findings=_list(FINDING), passed=_list(TEXT), skipped=_list(TEXT), fixed=ANY,
+    ),
     "doctor explain": "medallion_cli.operations.doctor.rules:Rule",
-    "logs": _keys(cause=_or_null(_map(ANY)), lines=_list(_keys(at=TEXT, group=TEXT, stream=TEXT, text=TEXT))),
+    "logs": {"anyOf": [_keys(cause=_or_null(_map(ANY)), lines=_list(LINE)), LINE]},  # a LINE a line with --follow
     "runs": _list(_keys(run_id=TEXT, status=TEXT, started_at=TEXT, seconds=NUMBER)),
     "runs show": "medallion_cli.operations.runs:RunView",
     "dashboard": {"anyOf": [_list(_keys(id=TEXT, title=TEXT, rows=ROWS)), _keys(file=TEXT), _keys(url=TEXT)]},

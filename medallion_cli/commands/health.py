@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 
 from medallion_cli import durations
 from medallion_cli.commands.context import Invocation, invocation
-from medallion_cli.errors import CheckFailed, UsageError
+from medallion_cli.errors import AwsError, CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from medallion_cli.operations.status import Status
 
 WATCH_SECONDS = 2.0
-UNREACHED = ("MED-ENV-010", "MED-ENV-004")  # with these on this machine there is no AWS to ask
+UNREACHED = ("MED-ENV-010", "MED-ENV-004", "MED-ENV-014")  # with these on this machine there is no AWS to ask
 doctor_app = typer.Typer(
     invoke_without_command=True, help="What is wrong, why it matters, and the command that mends it."
 )
@@ -48,16 +49,12 @@ def status(
 ) -> None:
     """One screen: rows and freshness of every layer, lag, what runs, what is wrong. Exit 3 when stale or unhealthy."""
     call = invocation(context)
-    from medallion_cli.commands import local
     from medallion_cli.commands.screens import status_lines
-    from medallion_cli.operations.status import status as look_at
-    from medallion_cli.operations.status import unreached
 
     if watch and not call.terminal.wants_json:
         call.terminal.watch(_frames(call, deep))
         return
-    away = local.away(call)
-    found = _spelled_status(call, unreached(call.env, away) if away else look_at(_look(call, deep)))
+    found = _status(call, deep)
     if call.terminal.wants_json:
         call.terminal.document(found.document)
     else:
@@ -69,26 +66,43 @@ def status(
 
 
 def _frames(call: Invocation, deep: bool) -> Iterator[list[Text]]:
-    from medallion_cli.commands.screens import status_lines
-    from medallion_cli.operations.status import status as look_at
+    """Without end; an embedded AWS that is started again meanwhile has another address."""
+    from medallion_cli.commands.screens import frame_lines
 
     while True:
-        yield status_lines(call.terminal, _spelled_status(call, look_at(_look(call, deep))))
-        time.sleep(WATCH_SECONDS)
+        found = _status(call, deep)
+        yield frame_lines(call.terminal, found)
+        if not found.layers:
+            vars(call).pop("target", None)
+        time.sleep(max(WATCH_SECONDS, call.settings.poll_seconds))
 
 
-def _spelled_status(call: Invocation, found: Status) -> Status:
-    from dataclasses import replace
+def _status(call: Invocation, deep: bool) -> Status:
+    """What one screen shows; it starts nothing."""
+    from medallion_cli.commands import local
+    from medallion_cli.operations.status import status as look_at
+    from medallion_cli.operations.status import unreached
 
+    look = local.away(call) or _look(call, deep)
+    found = unreached(call.env, look) if isinstance(look, list) else look_at(look)
     return replace(found, findings=_spelled(call, found.findings))
 
 
-def _look(call: Invocation, deep: bool) -> Look:
-    """For one screen: what two checks ask is asked once."""
+def _look(call: Invocation, deep: bool) -> Look | list[Finding]:
+    """For one screen: what two checks ask is asked once. Or why nothing can be asked."""
+    from medallion_cli.operations.deploy import outputs
+    from medallion_cli.operations.doctor.catalogue import finding
+    from medallion_cli.operations.doctor.environment import refused
     from medallion_cli.operations.doctor.look import Look
 
     target = call.target.asked_once()
-    return Look(target, call.outputs_of(target), call.settings, call.pipeline, deep)
+    try:
+        found = outputs(target)
+    except AwsError as error:
+        return [refused(error)]
+    if "StateMachineArn" not in found:
+        return [finding("MED-ENV-014", f"no stacks of {call.settings.prefix}")]
+    return Look(target, found, call.settings, call.pipeline, deep)
 
 
 def _at_work(call: Invocation, deep: bool) -> Look:
@@ -125,7 +139,7 @@ def doctor(
     if call.terminal.wants_json:
         call.terminal.document({**found.document, "findings": findings, "fixed": made})
     else:
-        _show_findings(call, findings, len(found.passed))
+        _show_findings(call, replace(found, findings=findings))
     if not found.healthy:
         errors = [one for one in findings if one.severity == "error"]
         raise CheckFailed(f"{len(errors)} found: {errors[0].code}", hint=errors[0].remedy)
@@ -142,28 +156,20 @@ def _diagnosed(call: Invocation, fix: bool, deep: bool) -> Diagnosis:
         here = [one for one in here if one.code not in ("MED-ENV-010", "MED-ENV-006")]
     if any(one.code in UNREACHED for one in here):
         return Diagnosis(call.env, merged(here), [])
-    if "StateMachineArn" not in _outputs(call):
-        from medallion_cli.operations.doctor.catalogue import finding
-
-        return Diagnosis(
-            call.env, merged([*here, finding("MED-ENV-014", f"no stacks of {call.settings.prefix}")]), []
-        )
-    found = call.terminal.follow(diagnose(_look(call, deep)))
-    return Diagnosis(found.env, merged([*here, *found.findings]), found.passed)
+    look = _look(call, deep)
+    if isinstance(look, list):
+        return Diagnosis(call.env, merged([*here, *look]), [])
+    found = call.terminal.follow(diagnose(look))
+    return replace(found, findings=merged([*here, *found.findings]))
 
 
-def _outputs(call: Invocation) -> dict[str, str]:
-    from medallion_cli.operations.deploy import outputs
-
-    return outputs(call.target)
-
-
-def _show_findings(call: Invocation, findings: list[Finding], passed: int) -> None:
+def _show_findings(call: Invocation, found: Diagnosis) -> None:
     from medallion_cli.commands.screens import detailed
 
-    call.terminal.lines(detailed(findings))
-    told = f"{passed} checks found nothing" if passed else "nothing else was looked at"
-    call.terminal.line(told, "dim")
+    call.terminal.lines(detailed(found.findings))
+    skipped = f"; not looked at: {', '.join(found.skipped)}" if found.skipped else ""
+    told = f"{len(found.passed)} checks found nothing{skipped}"
+    call.terminal.line(told if found.passed else "nothing else was looked at", "dim")
 
 
 @doctor_app.command("explain")
@@ -198,7 +204,9 @@ def logs(
     run_id: Annotated[
         str | None, typer.Option("--run", help="Only of this run; of a failed one, its cause first.")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C; with -o json one document a line.")
+    ] = False,
     since: Annotated[str, typer.Option("--since", help="How far back: 30min, 1h, 2d.")] = "1h",
     grep: Annotated[
         str | None, typer.Option("--grep", "-g", help="Only lines that match this regular expression.")
@@ -265,7 +273,10 @@ def _follow(call: Invocation, query: Query, layer: str | None) -> None:
 
     try:
         for line in reading.follow(call.target, query, streams if layer in reading.JOBS else None):
-            call.terminal.line(_line(line))
+            if call.terminal.wants_json:
+                call.terminal.record(line)
+            else:
+                call.terminal.line(_line(line))
     except KeyboardInterrupt:
         return
 

@@ -47,23 +47,32 @@ def seen(call: Invocation) -> list[Finding]:
     _lifecycle()
     from medallion_cli.local.diagnosis import symptoms
 
-    return [
+    told = [
         finding(SYMPTOMS[s.kind], s.text, where=s.kind, remedy=s.remedy, folder=s.remedy)
         for s in symptoms(_state(call))
     ]
+    return told if exists(call) else [*told, _never_up(call)]
 
 
 def away(call: Invocation) -> list[Finding]:
     """Why there is no AWS to ask on this machine, by a look that takes no time; nothing when there is, or on AWS."""
     from medallion_cli.operations.doctor.catalogue import finding
 
-    if call.settings.target != "embedded" or not exists(call):
+    if call.settings.target != "embedded":
         return []
+    if not exists(call):
+        return [_never_up(call)]
     from medallion_cli.local.diagnosis import away as symptoms_of
 
     return [
         finding(SYMPTOMS[s.kind], s.text, where=s.kind, folder=s.remedy) for s in symptoms_of(_state(call))
     ]
+
+
+def _never_up(call: Invocation) -> Finding:
+    from medallion_cli.operations.doctor.catalogue import finding
+
+    return finding("MED-ENV-014", f"there is no {_state(call)}")
 
 
 def exists(call: Invocation) -> bool:

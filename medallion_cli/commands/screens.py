@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medallion_cli.operations.status import Status
 
 WIDE = 100  # cells from which all columns are shown
+GOOD = ("fresh", "ok")
 STYLES = {"fresh": "green", "late": "yellow", "stale": "red", "ok": "", "failed": "red", "unknown": "dim"}
 MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "note": ("·", "dim")}
 
@@ -24,15 +25,51 @@ def status_lines(terminal: Terminal, found: Status) -> list[Text]:
     """One screen: layers, lag, what runs, engines, findings."""
     if not found.layers:  # there was nobody to ask
         return [*finding_lines(found.findings), Text(), _verdict(found)]
-    wide = not terminal.out.is_terminal or terminal.out.width >= WIDE
+    findings = [*finding_lines(found.findings), Text()] if found.findings else []
+    return [
+        *_tables(terminal, _rows(found)),
+        Text(),
+        *_told(terminal, found),
+        Text(),
+        *findings,
+        _verdict(found),
+    ]
+
+
+def frame_lines(terminal: Terminal, found: Status) -> list[Text]:
+    """A screen that is redrawn; where it is too low, what is wrong comes first, and tables that are well are one line."""
+    lines = status_lines(terminal, found)
+    width, height = terminal.out.size
+    if (
+        not terminal.out.is_terminal
+        or sum(len(one.wrap(terminal.out, width)) or 1 for one in lines) <= height
+    ):
+        return lines
+    rows = [(layer, entry) for layer, entry in _rows(found) if (entry["freshness"], entry["state"]) != GOOD]
+    folded = len(_rows(found)) - len(rows)
+    rest = [Text(f"{folded} tables are fresh and ok", "dim")] if folded else []
+    tables = [Text(), *_tables(terminal, rows)] if rows else []
+    return [_verdict(found), *finding_lines(found.findings), Text(), *_told(terminal, found), *rest, *tables]
+
+
+def _is_wide(terminal: Terminal) -> bool:
+    return not terminal.out.is_terminal or terminal.out.width >= WIDE
+
+
+def _rows(found: Status) -> list[tuple[str, dict[str, Any]]]:
+    """(layer, table)."""
+    return [(layer["layer"], entry) for layer in found.layers for entry in layer["tables"]]
+
+
+def _tables(terminal: Terminal, rows: Iterable[tuple[str, dict[str, Any]]]) -> list[Text]:
+    wide = _is_wide(terminal)
     columns = ["layer", "table", "rows", "behind", "fresh", "state"]
     columns += ["quarantined", "last change", "age"] if wide else []
-    rows = [_table(layer["layer"], entry, wide) for layer in found.layers for entry in layer["tables"]]
-    lines = terminal.table(columns, rows)
-    lines += [Text(), *(_labelled(*pair) for pair in _facts(found, wide))]
-    if found.findings:
-        lines += [Text(), *finding_lines(found.findings)]
-    return [*lines, Text(), _verdict(found)]
+    return terminal.table(columns, [_table(layer, entry, wide) for layer, entry in rows])
+
+
+def _told(terminal: Terminal, found: Status) -> list[Text]:
+    return [_labelled(*pair) for pair in _facts(found, _is_wide(terminal))]
 
 
 def _table(layer: str, entry: dict[str, Any], wide: bool) -> tuple[object, ...]:
@@ -60,11 +97,12 @@ def _facts(found: Status, wide: bool) -> Iterator[tuple[str, Text]]:
     ]
     yield "lag", Text(" → ".join(parts))
     yield "replication", Text(f"{found.replication['status']}, generation {found.replication['generation']}")
-    yield "last run", Text(_run_line(found.last_run))
+    unseen = {name for one in found.findings if one.code == "MED-ENV-013" for name in one.where.split(", ")}
+    yield "last run", Text("unknown" if "last run" in unseen else _run_line(found.last_run))
     for one in found.running:
         yield "running", Text(_running_line(one), "bold")
     on = [one["name"] for one in found.schedules if one["enabled"]]
-    yield "schedules", Text(f"on: {', '.join(on)}" if on else "off")
+    yield "schedules", Text("unknown" if "schedules" in unseen else f"on: {', '.join(on)}" if on else "off")
     most = len(found.engines) if wide else 2
     for place in range(0, len(found.engines), max(most, 1)):
         engines = Text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 # the fields of cron() and how many values each has
@@ -20,6 +21,18 @@ def times_an_hour(expression: str) -> float:
             share *= _values(part, size) / size if name != "minute" else _values(part, size)
         return share
     return 0.0
+
+
+def longest_wait(expression: str) -> timedelta | None:
+    """Within which it fires at least once; None of at(), of a cron() for some years, and of what can't be read."""
+    if match := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression.strip()):
+        return timedelta(minutes=int(match[1]) * MINUTES[match[2]])
+    match = re.fullmatch(r"cron\(([^)]+)\)", expression.strip())
+    fields = match[1].split() if match else []
+    if len(fields) != 6 or fields[5] != "*":
+        return None
+    _, hour, day, month, weekday, _ = (field not in ("*", "?") for field in fields)
+    return timedelta(days=366 if month else 31 if day else 7 if weekday else 1 if hour else 1 / 24)
 
 
 def _values(field: str, size: int) -> float:

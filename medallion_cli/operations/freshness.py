@@ -1,7 +1,8 @@
 """How far each table is behind the source, from facts that cost nothing: no query, no look into the source.
 
 A layer is behind when the layer before it holds something that it has not taken: since the oldest of that. What was not
-changed is never old. A layer is at least as far behind as the one before it.
+changed is never old. A layer is at least as far behind as the one before it; what was never taken, or stands behind a
+replication of which nobody knows the lag, is not known to be fresh.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ class Lag:
     @property
     def total(self) -> float | None:
         """From the source to gold."""
-        known = [seconds for seconds in (self.replication, self.silver, self.merge) if seconds is not None]
-        return max(known) if known else None
+        if self.replication is None or self.silver is None or self.merge is None:
+            return None
+        return max(self.replication, self.silver, self.merge)
 
     @property
     def document(self) -> dict[str, float | None]:
@@ -50,26 +52,27 @@ class Facts:
     replication: float | None  # seconds; None: not measured
     waiting_in_bronze: dict[str, datetime]  # table → its oldest file that silver has not taken
     waiting_in_silver: dict[str, datetime]  # model → the oldest run of silver that gold has not taken
-    loaded: frozenset[str]  # tables and models that have ever been taken
+    loaded: frozenset[str]  # tables and models that the newest run of them has taken
 
 
 def lag(facts: Facts) -> Lag:
     """The three parts, each of what lags most."""
-    silver = max((_since(facts.now, at) for at in facts.waiting_in_bronze.values()), default=0.0)
-    merge = max((_since(facts.now, at) for at in facts.waiting_in_silver.values()), default=0.0)
+    nothing = 0.0 if facts.loaded else None
+    silver = max((_since(facts.now, at) for at in facts.waiting_in_bronze.values()), default=nothing)
+    merge = max((_since(facts.now, at) for at in facts.waiting_in_silver.values()), default=nothing)
     return Lag(facts.replication, silver, merge)
 
 
 def of_table(facts: Facts, table: str) -> float | None:
-    """Seconds that silver's table is behind the source."""
-    return _behind(facts, [facts.waiting_in_bronze[table]] if table in facts.waiting_in_bronze else [])
+    """Seconds that silver's table is behind the source; at least, while replication's lag is not known."""
+    return _behind(facts, table, [facts.waiting_in_bronze[table]] if table in facts.waiting_in_bronze else [])
 
 
 def of_model(facts: Facts, model: Model, pipeline: Pipeline) -> float | None:
-    """Seconds that a gold model is behind the source."""
+    """Seconds that a gold model is behind the source; at least, while replication's lag is not known."""
     waits = [facts.waiting_in_bronze[t] for t in inputs(model, pipeline) if t in facts.waiting_in_bronze]
     waits += [facts.waiting_in_silver[model.name]] if model.name in facts.waiting_in_silver else []
-    return _behind(facts, waits)
+    return _behind(facts, model.name, waits)
 
 
 def inputs(model: Model, pipeline: Pipeline) -> tuple[str, ...]:
@@ -79,19 +82,22 @@ def inputs(model: Model, pipeline: Pipeline) -> tuple[str, ...]:
     return tuple(one.table for one in model.inputs)
 
 
-def judged(behind: float | None, wanted: Freshness) -> State:
-    """Against the thresholds of a table or model."""
+def judged(behind: float | None, wanted: Freshness, at_least: bool = False) -> State:
+    """Against the thresholds of a table or model; what is behind by `at_least` so much is not known to be fresh."""
     if behind is None:
         return "unknown"
     if behind > wanted.error_after:
         return "stale"
-    return "late" if behind > wanted.warn_after else "fresh"
+    if behind > wanted.warn_after:
+        return "late"
+    return "unknown" if at_least else "fresh"
 
 
-def _behind(facts: Facts, waits: Iterable[datetime]) -> float | None:
+def _behind(facts: Facts, name: str, waits: Iterable[datetime]) -> float | None:
     known = [_since(facts.now, at) for at in waits]
-    known += [facts.replication] if facts.replication is not None else []
-    return max(known, default=0.0)
+    if facts.replication is not None and (known or name in facts.loaded):
+        known.append(facts.replication)
+    return max(known, default=None)
 
 
 def _since(now: datetime, at: datetime) -> float:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from medallion_cli.aws.replication import LOADED, TableStatistics
+from medallion_cli.aws.replication import BROKEN, LOADED, TableStatistics
 from medallion_cli.errors import MedallionError
-from medallion_cli.operations import freshness, lock
-from medallion_cli.operations.doctor.diagnose import merged, quick, seen
-from medallion_cli.operations.doctor.look import Document, Look, moment
+from medallion_cli.operations import freshness
+from medallion_cli.operations.doctor.diagnose import UNTOLD, is_refused, merged, quick, seen, unseen
+from medallion_cli.operations.doctor.look import Document, History, Look, moment
 from medallion_cli.operations.doctor.runs import quarantine_of
 from medallion_cli.operations.doctor.warehouse import statements
 from medallion_cli.operations.run import PHASES, explain
 
 if TYPE_CHECKING:
-    from medallion_cli.aws.orchestration import Brief
+    from medallion_cli.aws.orchestration import Brief, Execution
     from medallion_cli.operations.doctor.rules import Finding
-    from medallion_cli.spec import Freshness
+    from medallion_cli.operations.freshness import Facts
+    from medallion_cli.operations.replicate import ReplicationStatus
+    from medallion_cli.spec import Freshness, Table
 
+T = TypeVar("T")
+UNKNOWN = {"status": "unknown", "generation": ""}
 BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -62,27 +66,58 @@ class Status:
 
 
 def status(look: Look) -> Status:
-    """Everything that one screen shows."""
+    """Everything that one screen shows; what can't be looked at is not known, and named."""
     findings = quick(look)
+    if is_refused(findings):
+        return unreached(look.settings.env, findings)
     if look.deep:
-        findings = merged([*findings, *seen(look, "statements", statements)])
-    return Status(
+        findings += seen(look, "statements", statements) or []
+    asked = _Asked()
+    facts = asked.told("freshness", lambda: look.facts)
+    history = asked.told("rows of silver and gold", lambda: look.history)
+    known = asked.told("replication", lambda: look.replication)
+    latency = asked.told("replication lag", lambda: look.latency)
+    run = asked.told("last run", lambda: look.last)
+    summary = asked.told("last run", lambda: look.summary) or {}
+    found = Status(
         env=look.settings.env,
-        healthy=not any(one.severity == "error" for one in findings),
+        healthy=True,
         layers=[
-            {"layer": "bronze", "tables": [_bronze(look, t) for t in _in_order(look)]},
-            {"layer": "silver", "tables": [_silver(look, t.name, t.freshness) for t in look.pipeline.tables]},
-            {"layer": "gold", "tables": [*_gold(look)]},
+            {"layer": "bronze", "tables": _bronze(look, known, latency)},
+            {
+                "layer": "silver",
+                "tables": [_silver(look, table, history, facts) for table in look.pipeline.tables],
+            },
+            {"layer": "gold", "tables": [*_gold(look, history, facts)]},
         ],
-        last_run=_last_run(look),
-        replication={"status": look.replication.status, "generation": look.replication.generation},
-        lag=freshness.lag(look.facts).document,
+        last_run=_last_run(run, summary) if run else None,
+        replication={"status": known.status, "generation": known.generation} if known else dict(UNKNOWN),
+        lag=(freshness.lag(facts) if facts else freshness.Lag(None, None, None)).document,
         engines=[*_engines(look)],
-        running=[*_running(look)],
-        schedules=[asdict(one) for one in look.schedules],
-        quarantine=[*_quarantine(look)],
-        findings=findings,
+        running=[
+            *(asked.told("runs in flight", lambda: [*_running(look)]) or []),
+            *(asked.told("lock", lambda: [*_working(look)]) or []),
+        ],
+        schedules=asked.told("schedules", lambda: [asdict(one) for one in look.schedules]) or [],
+        quarantine=[*_quarantine(history)] if history else [],
     )
+    findings = merged([*findings, *asked.unseen])
+    return replace(found, findings=findings, healthy=not any(one.severity == "error" for one in findings))
+
+
+class _Asked:
+    """Asks for one part of the screen after the other; one that can't be told leaves a finding."""
+
+    def __init__(self) -> None:
+        self.unseen: list[Finding] = []
+
+    def told(self, name: str, ask: Callable[[], T]) -> T | None:
+        """The answer; None where there is none."""
+        try:
+            return ask()
+        except UNTOLD as error:
+            self.unseen.append(unseen(name, error))
+            return None
 
 
 def unreached(env: str, findings: list[Finding]) -> Status:
@@ -92,7 +127,7 @@ def unreached(env: str, findings: list[Finding]) -> Status:
         healthy=False,
         layers=[],
         last_run=None,
-        replication={"status": "unknown", "generation": ""},
+        replication=dict(UNKNOWN),
         lag=freshness.Lag(None, None, None).document,
         engines=[],
         running=[],
@@ -102,35 +137,46 @@ def unreached(env: str, findings: list[Finding]) -> Status:
     )
 
 
-def _in_order(look: Look) -> list[TableStatistics]:
+def _bronze(look: Look, known: ReplicationStatus | None, latency: float | None) -> list[Document]:
     """Replicated tables as the specification has them, as silver is shown; those that it does not name last."""
-    places = {table.name: place for place, table in enumerate(look.pipeline.tables)}
-    return sorted(look.replication.tables, key=lambda table: places.get(table.table, len(places)))
+    wanted = {table.name: table.freshness for table in look.pipeline.tables}
+    if known is None:
+        return [_row(look, name, None, None, "unknown") | _behind(None, one) for name, one in wanted.items()]
+    places = {name: place for place, name in enumerate(wanted)}
+    tables = sorted(known.tables, key=lambda table: places.get(table.table, len(places)))
+    return [_replicated(look, table, latency, wanted.get(table.table)) for table in tables]
 
 
-def _bronze(look: Look, table: TableStatistics) -> Document:
+def _replicated(
+    look: Look, table: TableStatistics, latency: float | None, wanted: Freshness | None
+) -> Document:
+    behind = latency if table.state == LOADED else None
+    if table.state in BROKEN and table.last_change is not None:
+        behind = (look.now - table.last_change).total_seconds()
     state = {LOADED: "ok", "Table error": "failed"}.get(table.state, table.state.lower() or "waiting")
-    known = next((t.freshness for t in look.pipeline.tables if t.name == table.table), None)
     rows = table.full_load_rows + table.changes
-    return _row(look, table.table, rows, table.last_change, state) | _behind(look.latency, known)
+    return _row(look, table.table, rows, table.last_change, state) | _behind(behind, wanted)
 
 
-def _silver(look: Look, name: str, wanted: Freshness) -> Document:
-    behind = _behind(freshness.of_table(look.facts, name), wanted)
-    entry = look.history.tables.get(name)
+def _silver(look: Look, table: Table, history: History | None, facts: Facts | None) -> Document:
+    behind = _behind(freshness.of_table(facts, table.name) if facts else None, table.freshness, facts)
+    entry = history.tables.get(table.name) if history else None
     if entry is None:
-        return _row(look, name, None, None, "empty") | behind
-    row = _row(look, name, entry.get("rows"), moment(entry.get("last_change")), entry.get("state", "ok"))
+        return _row(look, table.name, None, None, "empty" if history else "unknown") | behind
+    row = _row(
+        look, table.name, entry.get("rows"), moment(entry.get("last_change")), entry.get("state", "ok")
+    )
     return row | behind | {"quarantined": quarantine_of(entry)}
 
 
-def _gold(look: Look) -> Iterator[Document]:
-    asked = dict(_asked(look)) if look.deep else {}
+def _gold(look: Look, history: History | None, facts: Facts | None) -> Iterator[Document]:
+    told = {**(history.models if history else {}), **(dict(_asked(look)) if look.deep else {})}
     for model in look.pipeline.models:
-        behind = _behind(freshness.of_model(look.facts, model, look.pipeline), model.freshness)
-        entry = asked.get(model.name) or look.history.models.get(model.name)
+        seconds = freshness.of_model(facts, model, look.pipeline) if facts else None
+        behind = _behind(seconds, model.freshness, facts)
+        entry = told.get(model.name)
         if entry is None:
-            yield _row(look, model.name, None, None, "empty") | behind
+            yield _row(look, model.name, None, None, "empty" if history else "unknown") | behind
             continue
         loaded = entry.get("last_loaded_at") or entry.get("last_loaded")
         rows = int(entry["rows"]) if entry.get("rows") is not None else None
@@ -144,7 +190,7 @@ def _asked(look: Look) -> Iterator[tuple[str, Document]]:
     try:
         with closing(connect(look.target, look.outputs, look.settings.connection)) as warehouse:
             found = warehouse.execute("SELECT model, rows, last_loaded_at FROM etl.model_state").dicts()
-    except MedallionError:
+    except UNTOLD:
         return
     yield from ((str(entry["model"]), entry) for entry in found)
 
@@ -160,27 +206,24 @@ def _row(look: Look, table: str, rows: int | None, last: datetime | None, state:
     }
 
 
-def _behind(seconds: float | None, wanted: Freshness | None) -> Document:
+def _behind(seconds: float | None, wanted: Freshness | None, facts: Facts | None = None) -> Document:
     """How far behind the source, and how that is judged."""
+    at_least = facts is not None and facts.replication is None
     return {
         "behind_seconds": None if seconds is None else round(seconds),
-        "freshness": freshness.judged(seconds, wanted) if wanted else "unknown",
+        "freshness": freshness.judged(seconds, wanted, at_least) if wanted else "unknown",
         "warn_after_seconds": wanted and wanted.warn_after,
         "error_after_seconds": wanted and wanted.error_after,
     }
 
 
-def _last_run(look: Look) -> Document | None:
-    run = look.last
-    if run is None:
-        return None
-    cause = explain(run, look.summary) if run.status in BADLY else None
+def _last_run(run: Execution, summary: Document) -> Document:
     return {
         "run_id": run.run_id,
         "status": run.status,
         "started_at": run.started_at.isoformat(),
         "seconds": round(run.seconds, 1),
-        "cause": cause,
+        "cause": explain(run, summary) if run.status in BADLY else None,
     }
 
 
@@ -195,18 +238,23 @@ def _engines(look: Look) -> Iterator[Engine]:
     for name, (ask, good) in asked.items():
         try:
             state = ask()
+        except KeyError as error:
+            state = f"no stack gives {error}"
         except MedallionError as error:
             state = str(error)
         yield Engine(name, state, state in good)
 
 
 def _running(look: Look) -> Iterator[Document]:
-    """Runs in flight, with what they should take by the last good one; and who works on the environment."""
+    """Runs in flight, with what they should take by the last good one."""
     recent = look.recent
     usual = _usual(look) if any(brief.status == "RUNNING" for brief in recent) else None
     yield from (_progress(look, brief, usual) for brief in recent if brief.status == "RUNNING")
-    holder = lock.holder(look.target)
-    if holder is not None and not holder.abandoned:
+
+
+def _working(look: Look) -> Iterator[Document]:
+    """Who works on the environment."""
+    if (holder := look.holder) is not None and look.worked_on:
         yield {"what": holder.operation, "by": holder.owner, "since": holder.since}
 
 
@@ -232,7 +280,7 @@ def _progress(look: Look, brief: Brief, usual: float | None) -> Document:
     }
 
 
-def _quarantine(look: Look) -> Iterator[Document]:
-    for name, entry in look.history.tables.items():
+def _quarantine(history: History) -> Iterator[Document]:
+    for name, entry in history.tables.items():
         if count := quarantine_of(entry):
             yield {"table": name, "rows": count, "run_id": entry.get("run_id")}

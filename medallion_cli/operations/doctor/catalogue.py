@@ -7,6 +7,7 @@ from typing import Any
 from medallion_cli.operations.doctor.drift_rules import DRIFT
 from medallion_cli.operations.doctor.preflight_rules import PREFLIGHT
 from medallion_cli.operations.doctor.rules import Finding, Rule, found
+from medallion_cli.operations.doctor.verify_rules import VERIFIED
 
 ROOMS = {
     "ENV": "The environment and this machine",
@@ -115,6 +116,19 @@ _RULES = (
         "the environment is not up",
         "There is nothing to look at.",
         "medallion up --yes",
+    ),
+    Rule(
+        "MED-ENV-015",
+        "AWS does not answer",
+        "Nothing of the environment can be seen or changed.",
+        "{remedy}",
+    ),
+    Rule(
+        "MED-ENV-016",
+        "somebody works on the environment",
+        "Stacks and replication are on their way from one state to another: nothing is said of them, nor mended.",
+        "medallion status --watch",
+        severity="note",
     ),
     # The source database
     Rule(
@@ -255,7 +269,7 @@ _RULES = (
         "MED-RUN-006",
         "a schedule is on and nothing ran",
         "The scheduler can not start runs: numbers get old.",
-        "medallion run",
+        "medallion pause --schedule && medallion resume --schedule && medallion run",
     ),
     # Silver and quality
     Rule(
@@ -321,7 +335,7 @@ _RULES = (
         "a statement waited for a lock, or was cut off",
         "Gold is as it was before the run.",
         "medallion run",
-        note="Somebody held a table of gold or staging: see who, with `medallion doctor --deep`.",
+        note="Somebody held a table of gold or staging for too long: an open transaction of another session.",
     ),
     Rule(
         "MED-GLD-006",
@@ -337,56 +351,8 @@ _RULES = (
         "medallion status",
         note="The limit is guards.warehouse_hours_a_day in configs.",
     ),
-    # What verify finds
-    Rule(
-        "MED-VER-001",
-        "a change of the source is in no file of bronze",
-        "Silver and gold hold the row as it was before, or not at all.",
-        "medallion replicate reload --yes && medallion run",
-        note="A file was deleted, or the change was made without the binlog. The reload reads every row again.",
-    ),
-    Rule(
-        "MED-VER-002",
-        "silver does not hold what bronze holds",
-        "Silver was changed by something else than the pipeline; gold follows it.",
-        "medallion replicate reload --yes && medallion run",
-    ),
-    Rule(
-        "MED-VER-003",
-        "gold does not hold what silver says",
-        "Gold was changed by something else than a merge.",
-        "medallion run --layer gold --full",
-    ),
-    Rule(
-        "MED-VER-004",
-        "changes wait to be merged",
-        "The layer is as old as its last run; nothing in it is wrong.",
-        "medallion run",
-        severity="warning",
-    ),
-    Rule(
-        "MED-VER-005",
-        "changes are staged and wait for the merge",
-        "Gold is as old as its last merge; nothing in it is wrong.",
-        "medallion merge",
-        severity="warning",
-    ),
-    Rule(
-        "MED-VER-006",
-        "changes wait at the source",
-        "Nothing brings them to bronze: replication does not run.",
-        "medallion replicate start && medallion run",
-    ),
-    Rule(
-        "MED-VER-007",
-        "a rule drops a row",
-        "It counts in no number of gold.",
-        "medallion run --table {table}",
-        severity="warning",
-        note="Mend the row at the source, or the rule in configs/pipeline.yaml (then `medallion up`), and run again.",
-    ),
 )  # fmt: skip
-CATALOGUE: dict[str, Rule] = {rule.code: rule for rule in (*_RULES, *DRIFT, *PREFLIGHT)}
+CATALOGUE: dict[str, Rule] = {rule.code: rule for rule in (*_RULES, *VERIFIED, *DRIFT, *PREFLIGHT)}
 
 
 def finding(code: str, evidence: str, *, where: str = "", **fields: Any) -> Finding:

@@ -36,10 +36,12 @@ ERRORS: tuple[tuple[str, str], ...] = (
     (r"environment \S+ is not up", "MED-ENV-014"),
     (r"no space left|disk full|Errcode: 28\b", "MED-ENV-004"),
     (r"no Java|JAVA_HOME", "MED-ENV-005"),
-    (r"Could not connect to the endpoint URL|the embedded AWS (did not start|does not get ready)|"
-     r"EndpointConnectionError|ConnectionClosedError", "MED-ENV-010"),
-    (r"NoCredentials|ExpiredToken|InvalidClientTokenId|UnrecognizedClient|AuthFailure|SSOToken", "MED-ENV-001"),
-    (r"RequestTimeTooSkewed", "MED-ENV-002"),
+    (r'endpoint URL: "http://(127\.|localhost)|the embedded AWS (did not start|does not get ready)', "MED-ENV-010"),
+    (r"Could not connect to the endpoint URL|EndpointConnectionError|ConnectionClosedError|ConnectTimeoutError", "MED-ENV-015"),
+    (r"RequestTimeTooSkewed|RequestExpired|Signature (expired|not yet current)", "MED-ENV-002"),
+    (r"NoCredentials|PartialCredentials|CredentialRetrieval|ProfileNotFound|ExpiredToken|InvalidClientTokenId|InvalidAccessKeyId"
+     r"|UnrecognizedClient|AuthFailure|SignatureDoesNotMatch|InvalidSignature|SSOToken|SSOError|TokenRetrieval|LoginRefreshRequired"
+     r"|MissingAuthenticationToken", "MED-ENV-001"),
     (r"refuses the replication user|Access denied for user", "MED-SRC-003"),
     (r"the source database \S+ (is|stays) (stopped|stopping|failed|storage-full|inaccessible)", "MED-SRC-001"),
     (r"the source database .*does not answer|the source at .* refused the connection|full load stands still", "MED-SRC-002"),

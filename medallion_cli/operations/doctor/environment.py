@@ -8,19 +8,30 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from medallion_cli.aws.cloudformation import RECREATED, Stacks
+from medallion_cli.aws.errors import is_permission
 from medallion_cli.errors import AwsError
-from medallion_cli.operations import lock
 from medallion_cli.operations.doctor.catalogue import finding
+from medallion_cli.operations.doctor.causes import code_of_error
+from medallion_cli.operations.doctor.rules import NotLooked
 from medallion_cli.operations.package import STACKS
 
 if TYPE_CHECKING:
     from medallion_cli.operations.doctor.look import Look
     from medallion_cli.operations.doctor.rules import Finding
 
+WHO_ASKS = "who asks"  # where a finding is after which nothing else is asked
 SKEW_SECONDS = 120.0  # AWS refuses at five minutes
 NEARLY = 0.9  # of a quota
 # A quota's name at AWS → what Service Quotas calls its service.
 COUNTED = {"DBInstances": "rds", "ReplicationInstances": "dms", "ReplicationTasks": "dms"}
+
+
+def refused(error: AwsError) -> Finding:
+    """Why nothing at all can be asked: whose credentials these are, this machine's clock, or no answer."""
+    code = code_of_error(str(error))
+    if code not in ("MED-ENV-001", "MED-ENV-002", "MED-ENV-010"):
+        code = "MED-ENV-001" if is_permission(error.code) else "MED-ENV-015"
+    return finding(code, str(error), where=WHO_ASKS, remedy=error.hint or "aws sts get-caller-identity")
 
 
 def credentials(look: Look) -> Iterator[Finding]:
@@ -28,7 +39,7 @@ def credentials(look: Look) -> Iterator[Finding]:
     try:
         found = look.target.client("sts").get_caller_identity()
     except AwsError as error:
-        yield finding("MED-ENV-001", str(error), remedy=error.hint or "aws sts get-caller-identity")
+        yield refused(error)
         return
     if told := found.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"):
         away = (parsedate_to_datetime(told).astimezone(UTC) - look.now).total_seconds()
@@ -45,7 +56,9 @@ def versions(look: Look) -> Iterator[Finding]:
 
 
 def stacks(look: Look) -> Iterator[Finding]:
-    """Stacks that failed, or that are missing."""
+    """Stacks that failed, or that are missing; not while somebody makes or deletes them."""
+    if look.worked_on:
+        raise NotLooked
     known = Stacks(look.target)
     for stack in STACKS:
         found = known.find(f"{look.settings.prefix}-{stack}")
@@ -57,10 +70,11 @@ def stacks(look: Look) -> Iterator[Finding]:
 
 
 def held(look: Look) -> Iterator[Finding]:
-    """A lock whose holder has ended."""
-    holder = lock.holder(look.target)
-    if holder is not None and holder.abandoned:
-        yield finding("MED-ENV-007", f"{look.settings.prefix} is held by {holder}, which has ended")
+    """Who works on it; a lock whose holder has ended."""
+    if look.worked_on:
+        yield finding("MED-ENV-016", str(look.holder), where="lock")
+    elif look.holder is not None:
+        yield finding("MED-ENV-007", f"{look.settings.prefix} is held by {look.holder}, which has ended")
 
 
 def pause(look: Look) -> Iterator[Finding]:

@@ -32,7 +32,8 @@ anything else, evidence (where, and what was seen), and the command that mends i
 entry. `medallion doctor --fix` does by itself what is marked *safe*: it loses nothing and costs nothing.
 
 `status` does not ask the warehouse, nor the source's schema unless a DDL statement was counted: `doctor` does. With an
-embedded AWS that does not run, or a disk on which it can not, both say only that, and start nothing.
+embedded AWS that does not run or was never up, or a disk on which it can not, both say only that, and start nothing. The same
+holds for credentials, a clock or a network with which AWS answers nothing.
 
 This page is made of the catalogue in the code; codes of `medallion validate` (`MED-NET-…`, `MED-SQL-…` and so on) say
 themselves what is wrong in which line.

@@ -28,7 +28,7 @@ class Fixed:
 
 
 def fix(look: Look, findings: Iterable[Finding]) -> Generator[Event, None, list[Fixed]]:
-    """Does what is safe, in the order of FIXES; says what it did."""
+    """Does what is safe, in the order of FIXES, each under the environment's lock; says what it did."""
     wanted = {one.code for one in findings if one.safe_to_fix}
     made: list[Fixed] = []
     for code, do in FIXES.items():
@@ -36,7 +36,7 @@ def fix(look: Look, findings: Iterable[Finding]) -> Generator[Event, None, list[
             continue
         yield Started(code)
         try:
-            done = yield from do(look)
+            done = yield from lock.hold(look.target, "doctor --fix", do(look))
         except MedallionError as error:
             made.append(Fixed(code, "", str(error)))
             yield Failed(code, str(error))
@@ -47,8 +47,9 @@ def fix(look: Look, findings: Iterable[Finding]) -> Generator[Event, None, list[
 
 
 def _unlock(look: Look) -> Generator[Event, None, str]:
+    """Who takes the lock has taken it over already, and lets go of it."""
     yield from ()
-    return f"let go of the lock of {lock.unlock(look.target)}"
+    return "let go of the lock"
 
 
 def _database(look: Look) -> Generator[Event, None, str]:

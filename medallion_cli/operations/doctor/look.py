@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from medallion_cli.aws import schedules
 from medallion_cli.aws.database import Database
 from medallion_cli.aws.orchestration import Brief, Execution, StateMachine
-from medallion_cli.aws.replication import LOADED, Replication, ReplicationInstance
-from medallion_cli.operations import freshness, paused, replicate
+from medallion_cli.aws.replication import BROKEN, LOADED, Replication, ReplicationInstance
+from medallion_cli.errors import AwsError
+from medallion_cli.operations import freshness, lock, paused, replicate
 from medallion_cli.operations.doctor.asked import Asked
 from medallion_cli.operations.run import newest_runs, read_step
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from medallion_cli.aws.database import Instance
     from medallion_cli.aws.replication import Task
     from medallion_cli.aws.session import Target
+    from medallion_cli.operations.lock import Holder
     from medallion_cli.operations.paused import Paused
     from medallion_cli.operations.replicate import ReplicationStatus
     from medallion_cli.settings import Settings
@@ -93,6 +96,18 @@ class Look:
         return paused.read(self.target)
 
     @cached_property
+    def holder(self) -> Holder | None:
+        """Who has the environment's lock, or left it behind."""
+        return lock.holder(self.target)
+
+    @cached_property
+    def worked_on(self) -> bool:
+        """Whether somebody changes stacks or replication now; not when nobody can tell, which the lock's check names."""
+        with suppress(AwsError):
+            return self.holder is not None and not self.holder.abandoned
+        return False
+
+    @cached_property
     def machine(self) -> StateMachine:
         """The state machine."""
         return StateMachine(self.target, self.outputs)
@@ -157,7 +172,7 @@ class Look:
             replication=self.latency,
             waiting_in_bronze=dict(self._waiting_in_bronze()),
             waiting_in_silver=dict(self._waiting_in_silver()),
-            loaded=frozenset([*self.history.tables, *self.history.models]),
+            loaded=frozenset([*self._taken(), *self.history.models]),
         )
 
     @cached_property
@@ -171,11 +186,22 @@ class Look:
         ended = self.task.stopped_at
         return (self.now - ended).total_seconds() if ended else None
 
+    def _taken(self) -> Iterator[str]:
+        """Tables of silver that the newest run of them did not fail."""
+        return (name for name, entry in self.history.tables.items() if entry.get("state", "ok") == "ok")
+
     def _waiting_in_bronze(self) -> Iterator[tuple[str, datetime]]:
-        """Tables whose statistics are newer than silver's look, with the time of the oldest file not taken."""
+        """Tables whose statistics are newer than silver's look, with the time of the oldest file not taken.
+
+        One that DMS has given up waits since its last change: what came after that is not even in bronze.
+        """
         for table in self.replication.tables:
             entry = self.history.tables.get(table.table)
-            if table.last_change is None or table.state != LOADED or table.table not in self._names:
+            if table.last_change is None or table.table not in self._names:
+                continue
+            if table.state in BROKEN:
+                yield table.table, table.last_change
+            if table.state != LOADED:
                 continue
             if entry is None or entry.get("generation") != self.replication.generation:
                 yield table.table, table.last_change

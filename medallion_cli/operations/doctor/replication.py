@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from medallion_cli.aws.replication import BROKEN
 from medallion_cli.operations.doctor.catalogue import finding
+from medallion_cli.operations.doctor.rules import NotLooked
 
 if TYPE_CHECKING:
     from medallion_cli.operations.doctor.look import Look
@@ -16,13 +18,14 @@ LATE_SECONDS = 900.0
 PURGED = re.compile(
     r"purged|\b1236\b|position is not available|could not find first log file|binlog truncated", re.IGNORECASE
 )
-BROKEN = ("Table error", "Table cancelled", "Table does not exist")
 
 
 def task(look: Look) -> Iterator[Finding]:
     """The task runs, or somebody said why not."""
     found = look.replication
-    if look.paused is not None or found.status in ("running", "starting", "modifying", "creating"):
+    if look.paused is not None or look.worked_on:
+        raise NotLooked
+    if found.status in ("running", "starting", "modifying", "creating"):
         return
     said = found.message or found.stop_reason
     if PURGED.search(said):
@@ -45,12 +48,16 @@ def tables(look: Look) -> Iterator[Finding]:
 
 def instance(look: Look) -> Iterator[Finding]:
     """The machine that DMS runs on."""
-    if look.paused is None and look.instance not in ("available", "modifying", "upgrading", "maintenance"):
+    if look.paused is not None or look.worked_on:
+        raise NotLooked
+    if look.instance not in ("available", "modifying", "upgrading", "maintenance"):
         yield finding("MED-DMS-037", f"the replication instance is {look.instance}", where="replication")
 
 
 def lag(look: Look) -> Iterator[Finding]:
     """A task that runs and does not keep up."""
     late = look.latency if look.task.status == "running" else None
-    if late is not None and late > LATE_SECONDS:
+    if late is None:
+        raise NotLooked
+    if late > LATE_SECONDS:
         yield finding("MED-DMS-035", f"{late:.0f} s behind", where="replication")

@@ -9,6 +9,10 @@ from typing import Any, Literal
 Severity = Literal["error", "warning", "note"]
 
 
+class NotLooked(Exception):
+    """What a check looks at was not asked, or can't be judged now, which another finding tells where it matters."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """One thing that can be wrong; `remedy` is a command line in which {names} are filled in."""
@@ -40,7 +44,7 @@ class Finding:
 
     def tried(self, words: str) -> Finding:
         """The same with `medallion` in its remedy spelled as this invocation's command."""
-        return replace(self, remedy=re.sub(r"\bmedallion\b(?= [a-z])", words, self.remedy))
+        return replace(self, remedy=re.sub(r"\bmedallion\b(?= [a-z])", lambda _: words, self.remedy))
 
 
 def found(rule: Rule, evidence: str, *, where: str = "", **fields: Any) -> Finding:

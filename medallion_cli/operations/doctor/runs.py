@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from medallion_cli import durations
 from medallion_cli.operations import freshness
 from medallion_cli.operations.doctor.catalogue import finding
 from medallion_cli.operations.doctor.causes import code_of
+from medallion_cli.operations.doctor.rules import NotLooked
+from medallion_cli.operations.frequency import longest_wait
 from medallion_cli.operations.run import explain
 
 if TYPE_CHECKING:
     from medallion_cli.operations.doctor.look import Look
     from medallion_cli.operations.doctor.rules import Finding
+    from medallion_cli.spec import Model
 
 MISSED = 3  # times of its rate that a schedule may start nothing
 SHOWN = 5  # names in one line
@@ -32,12 +35,31 @@ def last(look: Look) -> Iterator[Finding]:
         return
     failed = [e for e in (look.summary.get("silver") or {}).get("tables", []) if e.get("state") == "failed"]
     code = code_of(f"{run.error} {cause}")
-    if code is None:
+    if code is None and (look.paused is not None or look.task.status != "running"):
+        return  # told by replication's own check
+    code = code or "MED-RUN-001"
+    if code == "MED-SIL-012" and (model := _model(look, cause)):
+        yield _too_wide(model, f"{run.run_id} failed: {cause}", run.run_id)
         return
     table = failed[0]["table"] if failed else _named(look, cause)
     if failed and code == "MED-RUN-001":
         code = "MED-SIL-001"
     yield finding(code, f"{run.run_id} failed: {cause}", where=run.run_id, table=table, folder=".")
+
+
+def _model(look: Look, cause: str) -> Model | None:
+    """The model that a cause begins with, as silver_to_gold names it."""
+    return next((one for one in look.pipeline.models if re.search(rf"\b{one.name}: ", cause)), None)
+
+
+def _too_wide(model: Model, told: str, run_id: str) -> Finding:
+    """A copy takes its columns from its table's DDL; those of other models are written down by themselves."""
+    if model.kind == "copy":
+        return finding("MED-SIL-012", told, where=run_id, table=model.inputs[0].table)
+    found = finding(
+        "MED-SIL-012", f"{told}; widen it in sql/redshift/tables/{model.name}.sql", where=run_id, table=""
+    )
+    return replace(found, remedy="medallion up --yes && medallion run")
 
 
 def _named(look: Look, cause: str) -> str:
@@ -47,10 +69,11 @@ def _named(look: Look, cause: str) -> str:
 
 def fresh(look: Look) -> Iterator[Finding]:
     """Tables and models that are behind by more than they may be."""
-    if look.paused is not None:
-        return
+    found = [] if look.paused is not None else [*states(look)]
+    if all(state == "unknown" for _, _, state in found):
+        raise NotLooked
     judged: dict[str, list[tuple[float, str]]] = {"late": [], "stale": []}
-    for name, behind, state in states(look):
+    for name, behind, state in found:
         if state in judged:
             judged[state].append((behind or 0.0, name))
     for state, code in (("stale", "MED-RUN-003"), ("late", "MED-RUN-004")):
@@ -61,34 +84,31 @@ def fresh(look: Look) -> Iterator[Finding]:
 
 def states(look: Look) -> Iterator[tuple[str, float | None, freshness.State]]:
     """Each table and model with the seconds it is behind, and how that is judged."""
+    at_least = look.facts.replication is None
     for table in look.pipeline.tables:
         behind = freshness.of_table(look.facts, table.name)
-        yield f"silver {table.name}", behind, freshness.judged(behind, table.freshness)
+        yield f"silver {table.name}", behind, freshness.judged(behind, table.freshness, at_least)
     for model in look.pipeline.models:
         behind = freshness.of_model(look.facts, model, look.pipeline)
-        yield f"gold {model.name}", behind, freshness.judged(behind, model.freshness)
+        yield f"gold {model.name}", behind, freshness.judged(behind, model.freshness, at_least)
 
 
 def scheduled(look: Look) -> Iterator[Finding]:
     """A schedule that is on, and a state machine that it does not start."""
+    if look.paused is not None:
+        raise NotLooked
     pipeline = next((s for s in look.schedules if s.name == look.outputs["PipelineScheduleName"]), None)
-    if pipeline is None or not pipeline.enabled or look.paused is not None:
+    if pipeline is None or not pipeline.enabled or any(run.status == "RUNNING" for run in look.recent):
         return
-    every = _rate(pipeline.expression)
-    if every is None or look.last is None or look.last.status == "RUNNING":
-        return
-    since = look.now - look.recent[0].started_at  # one that gave way was started, too
-    if since > every * MISSED:
-        told = durations.told(since.total_seconds())
+    every, began = longest_wait(pipeline.expression), [run.started_at for run in look.recent[:1]]
+    since = max([*began, *([pipeline.changed] if pipeline.changed else [])], default=None)
+    if every is None or since is None:
+        raise NotLooked
+    if look.now - since > every * MISSED:
+        told = durations.told((look.now - since).total_seconds())
         yield finding(
-            "MED-RUN-006", f"{pipeline.expression}, but the last run began {told} ago", where=pipeline.name
+            "MED-RUN-006", f"{pipeline.expression}, and no run began for {told}", where=pipeline.name
         )
-
-
-def _rate(expression: str) -> timedelta | None:
-    """Of `rate(15 minutes)`; None of a cron expression."""
-    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
-    return timedelta(**{f"{found[2]}s": int(found[1])}) if found else None
 
 
 def quarantined(look: Look) -> Iterator[Finding]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.aws.source import Source
 from medallion_cli.errors import MedallionError
 from medallion_cli.operations import schema_drift
 from medallion_cli.operations.doctor.catalogue import finding
+from medallion_cli.operations.doctor.rules import NotLooked
 
 if TYPE_CHECKING:
     from medallion_cli.operations.doctor.look import Look
@@ -19,7 +21,8 @@ def seen(look: Look) -> Iterator[Finding]:
     """Drift as the newest runs met it; the source itself is asked where replication has counted a DDL statement."""
     names = {table.name for table in look.pipeline.tables}
     if any(table.ddls for table in look.replication.tables if table.table in names):
-        yield from asked(look)
+        with suppress(NotLooked):
+            yield from asked(look)
     yield from met(look)
 
 
@@ -44,11 +47,11 @@ def _told(one: dict[str, Any]) -> str:
 def asked(look: Look) -> Iterator[Finding]:
     """The source's own tables beside the project's DDL."""
     if look.paused is not None or not look.database.answers:
-        return
+        raise NotLooked
     try:
         found = Source(look.target, look.outputs["SourceFunctionName"]).call("columns")
     except MedallionError:
-        return  # told by `answers`
+        raise NotLooked from None  # told by `answers`
     for table, told in schema_drift.whole(look.pipeline, found["tables"]):
         evidence = f"{table.name}: {', '.join(map(str, told))}; schema_drift is {table.schema_drift}"
         yield finding("MED-SRC-005", evidence, where=table.name, table=table.name)

@@ -9,6 +9,7 @@ from medallion_cli.aws.source import FULL
 from medallion_cli.errors import MedallionError
 from medallion_cli.operations import source_settings
 from medallion_cli.operations.doctor.catalogue import finding
+from medallion_cli.operations.doctor.rules import NotLooked
 
 if TYPE_CHECKING:
     from medallion_cli.operations.doctor.look import Look
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 def database(look: Look) -> Iterator[Finding]:
     """The instance, as RDS sees it."""
     found, name = look.database, look.outputs["DatabaseIdentifier"]
-    if look.paused is not None or found.answers or (found.is_coming and found.status != "stopping"):
+    if look.paused is not None:
+        raise NotLooked
+    if found.answers or (found.is_coming and found.status != "stopping"):
         return
     code = "MED-SRC-004" if found.status == "storage-full" else "MED-SRC-001"
     yield finding(code, f"{name} is {found.status} {found.reason}", where="source")
@@ -27,7 +30,7 @@ def database(look: Look) -> Iterator[Finding]:
 def answers(look: Look) -> Iterator[Finding]:
     """Whether the database answers the tool, and takes the replication user."""
     if look.source is None:
-        return
+        raise NotLooked
     try:
         found = look.source.answer()
     except MedallionError as error:
@@ -45,11 +48,11 @@ def answers(look: Look) -> Iterator[Finding]:
 def binlog(look: Look) -> Iterator[Finding]:
     """The server's settings, and whether it still has the binlog that replication goes on from."""
     if look.source is None:
-        return
+        raise NotLooked
     try:
         found = look.source.answer()
     except MedallionError:
-        return  # told by `answers`
+        raise NotLooked from None  # told by `answers`
     settings, files = found["settings"], found["files"] if look.task.started else []
     hours = source_settings.retention(settings)
     if hours is not None and hours < source_settings.LEAST_HOURS:

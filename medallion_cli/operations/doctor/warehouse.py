@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from medallion_cli.errors import MedallionError
 from medallion_cli.operations.doctor.catalogue import finding
+from medallion_cli.operations.doctor.rules import NotLooked
 
 if TYPE_CHECKING:
     from medallion_cli.operations.doctor.look import Look
@@ -25,7 +26,7 @@ def statements(look: Look) -> Iterator[Finding]:
     from medallion_cli.aws.warehouse import connect
 
     if not look.deep:
-        return
+        raise NotLooked
     try:
         with closing(connect(look.target, look.outputs, look.settings.connection)) as warehouse:
             warehouse.execute("SELECT 1")

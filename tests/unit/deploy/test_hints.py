@@ -13,6 +13,7 @@ from medallion_cli.cli import _in_this_environment
         (["up"], "mend it, then: medallion up", "mend it, then: medallion up"),
         (["--env", "prod", "up"], "mend it, then: medallion up", "mend it, then: medallion --env prod up"),
         (["--env=dev", "-p", "/x", "up"], "medallion up", "medallion --env dev --project /x up"),
+        (["-p", "/tmp/my\\1 shop", "up"], "medallion up", "medallion --project '/tmp/my\\1 shop' up"),
         (["-e", "dev", "up"], "medallion --env dev unlock", "medallion --env dev unlock"),
         (["-e", "dev", "up"], "pip install 'medallion[local]'", "pip install 'medallion[local]'"),
     ],

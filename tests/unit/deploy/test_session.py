@@ -44,7 +44,7 @@ def refused(code: str, message: str = "said so") -> errors.ClientError:
     [
         ("ExpiredToken", "aws sso login --profile warehouse"),
         ("ExpiredTokenException", "aws sso login --profile warehouse"),
-        ("RequestExpired", "aws sso login"),
+        ("RequestExpired", "clock"),
         ("InvalidClientTokenId", "get-caller-identity --profile warehouse"),
         ("UnrecognizedClientException", "get-caller-identity"),
         ("AuthFailure", "get-caller-identity"),

@@ -153,9 +153,11 @@ class Environment:
     def _get_parameter(self, given: Document) -> Document:
         if given["Name"] not in self.parameters:
             raise AwsError("ParameterNotFound", given["Name"])
-        return {"Parameter": {"Value": self.parameters[given["Name"]]}}
+        return {"Parameter": {"Value": self.parameters[given["Name"]], "LastModifiedDate": datetime.now(UTC)}}
 
     def _put_parameter(self, given: Document) -> None:
+        if given["Name"] in self.parameters and not given["Overwrite"]:
+            raise AwsError("ParameterAlreadyExists", given["Name"])
         self.parameters[given["Name"]] = given["Value"]
 
     def _delete_parameter(self, given: Document) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -163,7 +164,28 @@ def test_a_healthy_environment_has_no_finding(watched: Watched, pipeline: Pipeli
     found = diagnosis(watched, pipeline)
     assert [str(one) for one in found.findings if one.code != "MED-ENV-003"] == []  # the tests' own Python
     assert found.healthy
-    assert len(found.passed) >= len(CHECKS) - 1
+    assert len(found.passed) >= len(CHECKS) - 2
+    assert found.skipped == ["statements"]
+
+
+@pytest.mark.parametrize(
+    ("situation", "skipped"),
+    [
+        ("the database is stopped", {"source", "binary log", "schema"}),
+        ("the database does not answer", {"binary log", "schema"}),
+        ("replication failed", {"replication lag", "freshness"}),
+        ("it is paused", {"replication", "freshness", "schedules", "schema"}),
+    ],
+)
+def test_a_check_that_did_not_look_has_not_passed(
+    situation: str, skipped: set[str], watched: Watched, pipeline: Pipeline
+) -> None:
+    breaks, _, _ = BROKEN[situation]
+    breaks(watched)
+    found = diagnosis(watched, pipeline)
+    assert {*skipped, "statements"} <= set(found.skipped)
+    assert set(found.passed).isdisjoint(found.skipped)
+    assert found.document["skipped"] == found.skipped
 
 
 def _told(aws: Watched, minutes: float) -> tuple[str, datetime]:
@@ -295,7 +317,9 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     "a schedule was switched on by hand": (
         lambda aws: aws.schedules.update({"shop-generator": "ENABLED"}), "MED-RUN-005", "medallion pause --schedule",
     ),
-    "a schedule starts nothing": (_old_schedule, "MED-RUN-006", "medallion run"),
+    "a schedule starts nothing": (
+        _old_schedule, "MED-RUN-006", "medallion pause --schedule && medallion resume --schedule && medallion run",
+    ),
     "a table of silver failed": (
         _failed("job failed", state="failed", error="boom"), "MED-SIL-001", "medallion run --table orders",
     ),
@@ -328,6 +352,10 @@ BROKEN: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     "a number is too wide for gold": (
         _failed("job failed", state="failed", error="order_id holds a number that does not fit int"),
         "MED-SIL-012", UPDATE,
+    ),
+    "a column of a model is too narrow": (
+        _failed("fact_sales: [USER_RAISED_EXCEPTION] quantity holds a number that does not fit int"),
+        "MED-SIL-012", "medallion up --yes && medallion run",
     ),
     "a bronze file is broken": (
         _failed("job failed", state="failed", error="orders.parquet is not a Parquet file"),
@@ -374,6 +402,78 @@ def test_a_broken_situation_is_named_with_its_remedy(
     assert found[code].consequence
 
 
+def test_a_number_too_wide_for_a_model_is_widened_where_the_model_is_written_down(
+    watched: Watched, pipeline: Pipeline
+) -> None:
+    breaks, code, _ = BROKEN["a column of a model is too narrow"]
+    breaks(watched)
+    (found,) = (one for one in diagnosis(watched, pipeline).findings if one.code == code)
+    assert found.evidence.endswith("widen it in sql/redshift/tables/fact_sales.sql")
+
+
+def test_a_number_too_wide_for_a_copy_is_widened_by_its_table(watched: Watched, pipeline: Pipeline) -> None:
+    fact = next(one for one in pipeline.models if one.name == "fact_payments")
+    copied = replace(fact, name="all_payments", kind="copy")
+    breaks, code, _ = BROKEN["a column of a model is too narrow"]
+    breaks(watched)
+    watched.cause = watched.cause.replace("fact_sales", "all_payments")
+    found = diagnosis(watched, replace(pipeline, models=(*pipeline.models, copied))).findings
+    (remedy,) = (one.remedy for one in found if one.code == code)
+    assert remedy == UPDATE.replace("orders", fact.inputs[0].table)
+
+
+def _scheduled(aws: Watched, expression: str, hours: float, switched: float | None = None) -> None:
+    """A schedule that is on; the last run began, and it was switched on, so many hours ago."""
+    _old_schedule(aws)
+    aws.ran = aws.now - timedelta(hours=hours)
+    before = aws._get_schedule
+    changed = {} if switched is None else {"LastModificationDate": aws.now - timedelta(hours=switched)}
+    more = {"ScheduleExpression": expression, **changed}
+    aws._get_schedule = lambda given: {**before(given), **more}  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("expression", "hours", "switched", "missed"),
+    [
+        ("rate(15 minutes)", 3, None, True),
+        ("rate(15 minutes)", 300, 0.2, False),  # it was off until a moment ago
+        ("rate(1 day)", 3, None, False),
+        ("cron(0/15 * * * ? *)", 4, None, True),
+        ("cron(0 6 ? * MON-FRI *)", 72, None, False),
+        ("cron(0 6 * * ? *)", 80, None, True),
+        ("at(2026-01-01T00:00:00)", 300, None, False),
+    ],
+)
+def test_a_schedule_that_starts_nothing_is_judged_by_how_often_it_fires(
+    expression: str, hours: float, switched: float | None, missed: bool, watched: Watched, pipeline: Pipeline
+) -> None:
+    _scheduled(watched, expression, hours, switched)
+    assert ("MED-RUN-006" in {one.code for one in diagnosis(watched, pipeline).findings}) == missed
+
+
+@pytest.mark.parametrize("switched", [0.2, 5])
+def test_a_schedule_that_never_started_anything_is_found(
+    switched: float, watched: Watched, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _scheduled(watched, "rate(15 minutes)", 0, switched)
+    monkeypatch.setattr(watched, "_list_executions", lambda _: {"executions": []})
+    found = {one.code: one for one in diagnosis(watched, pipeline).findings}
+    assert ("MED-RUN-006" in found) == (switched > 1)
+
+
+def test_a_run_that_failed_of_stopped_replication_still_failed_when_it_runs_again(
+    watched: Watched, pipeline: Pipeline
+) -> None:
+    _failed("replication is stopped: nothing brings changes")(watched)
+    found = diagnosis(watched, pipeline)
+    assert not found.healthy
+    assert [one.remedy for one in found.findings if one.code == "MED-RUN-001"] == ["medallion run"]
+    watched.task = "stopped"
+    codes = {one.code for one in diagnosis(watched, pipeline).findings}
+    assert "MED-DMS-030" in codes
+    assert "MED-RUN-001" not in codes
+
+
 def test_a_check_that_can_not_look_says_so_and_stops_no_other(watched: Watched, pipeline: Pipeline) -> None:
     watched.refusals["scheduler.get_schedule"] = AwsError(
         "AccessDenied", "no", hint="ask for scheduler:GetSchedule"
@@ -410,6 +510,52 @@ def test_what_is_safe_is_fixed_and_said(
     assert made[0].done
     assert not made[0].error
     assert code not in {one.code for one in diagnosis(watched, pipeline).findings}
+
+
+def _works(aws: Watched) -> None:
+    """Somebody's `up` on another machine, which renews its lock."""
+    holder = Holder("a@b", "up", aws.now.isoformat(), "elsewhere", 1, "1", "t")
+    aws.parameters["/shop/lock"] = json.dumps(vars(holder))
+
+
+@pytest.mark.parametrize("situation", ["replication is stopped", "replication never ran", "a stack is gone"])
+def test_what_an_up_under_way_has_stopped_is_no_finding(
+    situation: str, watched: Watched, pipeline: Pipeline
+) -> None:
+    breaks, _, _ = BROKEN[situation]
+    breaks(watched)
+    _works(watched)
+    (told,) = (one for one in diagnosis(watched, pipeline).findings if one.code != "MED-ENV-003")
+    assert (told.code, told.severity) == ("MED-ENV-016", "note")
+    assert told.evidence.startswith("a@b: up since ")
+
+
+def test_nothing_is_mended_under_somebody_s_hands(watched: Watched, pipeline: Pipeline) -> None:
+    watched.task, watched.database = "stopped", "stopped"
+    findings = diagnosis(watched, pipeline).findings
+    _works(watched)
+    made = fixed(watched, pipeline, findings)
+    assert [(one.code, one.done) for one in made] == [("MED-SRC-001", ""), ("MED-DMS-030", "")]
+    assert all("is held by a@b: up since" in one.error for one in made)
+    assert (watched.task, watched.starts, watched.database) == ("stopped", [], "stopped")
+
+
+def test_what_is_mended_is_mended_under_the_lock(
+    watched: Watched, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicate.time, "sleep", lambda _: None)
+    held: list[bool] = []
+    before = watched._start_replication_task
+
+    def start(given: Document) -> None:
+        held.append("/shop/lock" in watched.parameters)
+        before(given)
+
+    monkeypatch.setattr(watched, "_start_replication_task", start)
+    watched.task = "stopped"
+    fixed(watched, pipeline, diagnosis(watched, pipeline).findings)
+    assert held == [True]
+    assert "/shop/lock" not in watched.parameters
 
 
 def test_only_what_the_catalogue_calls_safe_is_done_by_itself() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import ConsoleDimensions
 from rich.text import Text
 
 from medallion_cli.assets import Assets
@@ -18,7 +21,8 @@ from medallion_cli.aws.orchestration import Execution, Span, StateMachine
 from medallion_cli.aws.replication import LOADED, TableStatistics
 from medallion_cli.cli import main
 from medallion_cli.commands import health, local
-from medallion_cli.commands.screens import finding_lines, gantt, status_lines
+from medallion_cli.commands.context import Invocation
+from medallion_cli.commands.screens import finding_lines, frame_lines, gantt, status_lines
 from medallion_cli.console import Terminal
 from medallion_cli.events import Finished, Progressed
 from medallion_cli.operations import logs, progress, runs
@@ -319,6 +323,30 @@ def test_status_keeps_to_the_width(width: int, monkeypatch: pytest.MonkeyPatch) 
     assert ("last change" in text) == (width == 160)
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_low_screen_shows_what_is_wrong_first(broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    terminal.out.size = ConsoleDimensions(80, 24)
+    monkeypatch.setattr(type(terminal.out), "is_terminal", True)
+    found = _status()
+    (late,) = found.layers[0]["tables"]
+    well = [{**late, "table": f"t{n}", "freshness": "fresh"} for n in range(30)]
+    found = replace(found, layers=[{"layer": "gold", "tables": [*well, late] if broken else well}])
+    lines = [line.plain for line in frame_lines(terminal, found)]
+    assert len(lines) <= 18
+    text = "\n".join(lines)
+    for part in (
+        "not healthy",
+        "MED-DMS-030",
+        "stopped, generation g0001",
+        "30 tables are fresh and ok",
+    ):
+        assert part in text
+    assert (late["table"][:20] in text) == broken
+    terminal.out.size = ConsoleDimensions(80, 60)
+    assert frame_lines(terminal, found) == status_lines(terminal, found)
+
+
 def test_remedies_in_the_document_of_status_are_as_one_types_them_here(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -331,6 +359,25 @@ def test_remedies_in_the_document_of_status_are_as_one_types_them_here(
     (found,) = json.loads(capsys.readouterr().out)["findings"]
     start = "medallion --env dev --project /shop"
     assert found["remedy"] == f"{start} replicate start && {start} run"
+
+
+def test_a_remedy_can_be_typed_whatever_the_project_s_folder_is_called() -> None:
+    call = Invocation("local", Path("/tmp/my\\1 shop"), Terminal())
+    remedy = finding("MED-RUN-003", "old").tried(call.command("").strip()).remedy
+    assert shlex.split(remedy) == ["medallion", "--project", "/tmp/my\\1 shop", "run"]
+
+
+def test_lines_that_are_followed_are_a_json_document_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    told = [Line(at, "/aws/dms/shop", "s", "one\ntwo"), Line(at, "/aws/dms/shop", "s", "three")]
+    monkeypatch.setattr(logs, "follow", lambda *_: iter(told))
+    call: Any = SimpleNamespace(terminal=Terminal(output="json"), target=None, outputs={})
+    health._follow(call, logs.Query((), at), None)
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["text"] for one in found] == ["one\ntwo", "three"]
+    assert found[0]["at"] == "2026-01-01T00:00:00+00:00"
 
 
 def test_a_finding_is_what_is_wrong_and_what_to_type() -> None:
