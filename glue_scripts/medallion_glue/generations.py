@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from medallion_glue.objects import keys, read_text
 
 PREFIX = "generations/"
+AMID = "L"  # `_op` of a row of a load that came into a running stream of changes
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,13 @@ class TableGenerations:
             folder = f"g{int(folder[1:]) - 1:04d}"
         return folder
 
-    def is_partial(self, folder: str) -> bool:
-        """Whether its load came into a running stream of changes, so that some may be of before the load."""
-        return self._folder(folder).tables is not None
+    @property
+    def partial(self) -> list[str]:
+        """Those whose load came into a running stream of changes, so that some may be of before the load."""
+        return [name for name, folder in self.folders.items() if folder.tables is not None]
 
     def due(self, at_hand: str | None, newest: str, loaded: bool) -> Iterator[tuple[str, bool]]:
-        """(folder, whether it begins anew) to take, in order; `loaded` is DMS's word on the newest load.
+        """(folder, whether it begins anew) to take, in order; `loaded` is DMS's word on the newest load of all tables.
 
         From the load at hand on: a file may come late, or be mended, in a folder that the table has left since. A load that
         was not seen complete is left out with what follows it, unless it is the newest and complete now.
@@ -79,9 +81,8 @@ class TableGenerations:
         return (at_hand or "") < base and not self._is_loaded(base, newest, loaded)
 
     def _is_loaded(self, folder: str, newest: str, loaded: bool) -> bool:
-        if not self.is_partial(folder) and folder == self.base(newest):
-            return loaded
-        return self._folder(folder).loaded
+        is_newest = folder not in self.partial and folder == self.base(newest)
+        return self._folder(folder).loaded or (is_newest and loaded)
 
     def _folder(self, folder: str) -> Folder:
         return self.folders.get(folder, Folder())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medallion_glue.document import Model, Table
 from medallion_glue.evolution import fitting
+from medallion_glue.generations import AMID
 from medallion_glue.newest import VERDICT
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ _OPEN = f"named_struct('generation', '~', 'seq', '~', 'ts', {OPEN_TS})"
 _BEGINNING = "named_struct('generation', '', 'seq', '', 'ts', TIMESTAMP '0001-01-01 00:00:00')"
 # A judgement over more than one row counts for a key's newest version alone (medallion_glue.relations).
 _REPLACED = f"(startswith(`_bronze_file`, '{VERDICT}') AND `_to`.generation <> '~')"
+# A row of a load amid changes whose key's next change was committed by then is no version: it holds that change or a later one.
+_OVERTAKEN = (
+    f"(`_op` = '{AMID}' AND `_next`.`_generation` = `_generation` "
+    "AND (`_next`.`_seq` = '' OR `_next`.`_commit_ts` <= `_commit_ts`))"
+)
 SCD2_COLUMNS = ("version", "valid_from", "valid_to", "is_current")
 
 
@@ -42,10 +48,12 @@ def intervals(changes: DataFrame, table: Table, moments: dict[str, str]) -> Data
     placed = changes.selectExpr(
         *[f"`{column.name}`" for column in table.columns],
         "(`_op` = 'D' OR NOT `_valid`) AS `_kept_out`",
-        *["`_op`", "`_generation`", "`_seq`", "`_bronze_file`", "`_bronze_row`"],
+        *["`_op`", "`_generation`", "`_seq`", "`_commit_ts`", "`_bronze_file`", "`_bronze_row`"],
         f"named_struct('generation', `_generation`, 'seq', `_seq`, 'ts', {_moment(moments)}) AS `_from`",
     )
-    spans = placed.selectExpr(
+    following = f"lead(struct(`_generation`, `_seq`, `_commit_ts`)) OVER {window} AS `_next`"
+    versions = placed.selectExpr("*", following).where(f"NOT coalesce({_OVERTAKEN}, false)")
+    spans = versions.selectExpr(
         "*",
         f"coalesce(lead(`_from`) OVER {window}, {_OPEN}) AS `_to`",
         f"lag(`_from`) OVER {window} IS NULL AS `_first`",

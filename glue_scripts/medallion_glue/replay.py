@@ -113,7 +113,7 @@ def _assembled(silver: SilverTable, kept: DataFrame, again: list[str], fresh: li
         before = whole.where(f"`_generation` < '{folder}'")
         if folder in fresh and not before.isEmpty():
             gone = silver.tombstones(folder, rows, _live(silver, before))
-            rows = gone if rows is None else silver.settled(rows, folder).unionByName(gone)
+            rows = gone if rows is None else rows.unionByName(gone)
         whole = whole if rows is None else whole.unionByName(rows)
     return whole
 
@@ -123,7 +123,7 @@ def _rows(silver: SilverTable, files: list[str]) -> DataFrame | None:
         return None
     names = [name for name, _ in change_columns(silver.table)]
     rows = read_changes(silver.house.spark, silver.bronze, files, silver.table).select(*names)
-    return left(rows, silver.table, silver.erasures)
+    return silver.told_apart(left(rows, silver.table, silver.erasures))
 
 
 def _live(silver: SilverTable, changes: DataFrame) -> DataFrame:

@@ -14,7 +14,7 @@ from medallion_glue import evolution, relations, set_aside
 from medallion_glue.bronze import change_columns, changes_of, entries, first_written, raw_frames
 from medallion_glue.document import Table
 from medallion_glue.erasures import NOTHING, Erasures, left
-from medallion_glue.generations import TableGenerations
+from medallion_glue.generations import AMID, TableGenerations
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.newest import VERDICT, newest, state_columns
 from medallion_glue.objects import Listed
@@ -187,20 +187,19 @@ class SilverTable:
     def _batch(self, frames: list[DataFrame], snapshot_of: str | None) -> DataFrame | None:
         """What to append; None when there is no row, so that no snapshot comes of it."""
         rows = changes_of(frames, self.bronze, self.table) if frames else None
-        rows = left(rows, self.table, self.erasures) if rows is not None else None
+        rows = self.told_apart(left(rows, self.table, self.erasures)) if rows is not None else None
         if snapshot_of is not None and self.house.head(self.table.name) is not None:
             live = self.house.at(self.table.name, None).where("NOT `_is_deleted`")
             gone = self.tombstones(snapshot_of, rows, live)
-            rows = gone if rows is None else self.settled(rows, snapshot_of).unionByName(gone)
+            rows = gone if rows is None else rows.unionByName(gone)
         return None if rows is None or rows.isEmpty() else rows
 
-    def settled(self, rows: DataFrame, generation: str) -> DataFrame:
-        """A key that changed while its table alone was loaded counts by its changes, which are newer or the same."""
-        if not self.folders.is_partial(generation):
-            return rows
-        keys = list(self.table.key)
-        load, changes = rows.where("`_seq` = ''"), rows.where("`_seq` <> ''")
-        return load.join(changes.select(*keys), keys, "left_anti").unionByName(changes)
+    def told_apart(self, rows: DataFrame) -> DataFrame:
+        """Marks the rows of loads that came into a running stream: histories leave some out (medallion_glue.history)."""
+        from pyspark.sql import functions as f
+
+        is_amid = rows["_generation"].isin(self.folders.partial) & (rows["_seq"] == "")
+        return rows.withColumn("_op", f.when(is_amid, AMID).otherwise(rows["_op"]))
 
     def tombstones(self, generation: str, rows: DataFrame | None, live: DataFrame) -> DataFrame:
         """A delete for every key of `live` that is absent from the generation's full load."""

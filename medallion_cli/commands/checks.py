@@ -158,7 +158,7 @@ def _draw(call: Invocation, found: Trace) -> None:
     call.terminal.print(tree)
 
 
-OPS = {"I": "inserted", "U": "updated", "D": "deleted"}
+OPS = {"I": "inserted", "U": "updated", "D": "deleted", "L": "loaded anew"}
 
 
 def _add_change(tree: Any, one: dict[str, Any], *, waits: bool) -> None:

@@ -34,8 +34,15 @@ def known(target: Target, outputs: dict[str, str], folder: str) -> dict[str, Any
     return found
 
 
-def begin(target: Target, outputs: dict[str, str], folder: str, tables: Sequence[str]) -> None:
-    """Says of an empty folder that these tables (`schema.table`) alone will be loaded in it."""
+def begin(target: Target, outputs: dict[str, str], folder: str) -> None:
+    """Says of an empty folder that all tables will be loaded in it, whatever an interrupted command meant it for."""
+    marks.drop(target, MARK)
+    _write(target, outputs, folder, {"tables": None, "loaded": False})
+
+
+def begin_some(target: Target, outputs: dict[str, str], folder: str, tables: Sequence[str]) -> None:
+    """Says of an empty folder that these tables (`schema.table`) alone will be, and marks that the task is to be told so."""
+    marks.write(target, MARK, json.dumps({"folder": folder, "tables": sorted(tables)}))
     _write(target, outputs, folder, {"tables": sorted(tables), "loaded": False})
 
 
@@ -50,22 +57,23 @@ def _write(target: Target, outputs: dict[str, str], folder: str, document: dict[
     s3.put_text(target, outputs["ArtifactsBucket"], f"{PREFIX}{folder}.json", json.dumps(document))
 
 
-def intend(target: Target, folder: str, tables: Sequence[str]) -> None:
-    """Sets the mark of tables (`schema.table`) that the task is to load into a folder."""
-    marks.write(target, MARK, json.dumps({"folder": folder, "tables": sorted(tables)}))
-
-
-def finish(target: Target, replication: Replication, settings: Settings) -> Generator[Event, None, None]:
+def finish(
+    target: Target, outputs: dict[str, str], replication: Replication, settings: Settings
+) -> Generator[Event, None, None]:
     """Tells the running task to load the tables that a mark names, once; the load itself is not waited for.
 
     The mark keeps how they stood before: who finds it again, after a kill, sees by that whether the task was told.
+    Where the task never came to the mark's folder, the document goes too: the next that begins there is another.
     """
     text = marks.read(target, MARK)
     if text is None:
         return
     mark = json.loads(text)
     names: list[str] = mark["tables"]
-    if mark["folder"] == replication.generation():
+    current = replication.generation()
+    if mark["folder"] > current:
+        s3.delete(target, outputs["ArtifactsBucket"], [f"{PREFIX}{mark['folder']}.json"])
+    if mark["folder"] == current:
         now = _standing(replication, names)
         before: dict[str, str] = mark.get("before", now)
         if all(now.get(name) == stood for name, stood in before.items()):

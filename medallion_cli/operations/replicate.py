@@ -66,6 +66,15 @@ def start(target: Target, outputs: dict[str, str], settings: Settings) -> Genera
 def begin(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
     """`start`, of an environment that is being resumed, too."""
     replication = Replication(target, outputs)
+    yield from running(target, outputs, settings)
+    yield from generations.finish(target, outputs, replication, settings)
+    yield from _loaded(replication, target, outputs, settings)
+    generations.complete(target, outputs, replication.generation())
+
+
+def running(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
+    """Has the task run; what it loads is not waited for."""
+    replication = Replication(target, outputs)
     yield from source_database.ready(target, outputs, settings)
     task = replication.task()
     if task.status in ("stopping", "starting", "creating", "modifying"):
@@ -80,14 +89,13 @@ def begin(target: Target, outputs: dict[str, str], settings: Settings) -> Genera
         how = "resume-processing" if task.started else "start-replication"
         if marks.read(target, RELOADING) == replication.generation():  # the new folder is empty yet
             how = "reload-target"
+        if how != "resume-processing":
+            generations.begin(target, outputs, replication.generation())
         yield Started(STEP)
         replication.start(how)
         marks.drop(target, RELOADING)
         yield from _await(replication, ("running",), settings)
         yield Finished(STEP, HOW[how])
-    yield from generations.finish(target, replication, settings)
-    yield from _loaded(replication, target, outputs, settings)
-    generations.complete(target, outputs, replication.generation())
 
 
 def stop(target: Target, outputs: dict[str, str], settings: Settings) -> Generator[Event, None, None]:
@@ -123,17 +131,20 @@ def reload(target: Target, outputs: dict[str, str], settings: Settings) -> Gener
     else:
         yield from stop(target, outputs, settings)
         generation = marks.read(target, RELOADING) or next_generation(replication.generation())
-        yield from _into(target, replication, generation)
+        yield from _into(target, outputs, replication, generation)
     yield from _await(replication, ("running",), settings)
     yield from _loaded(replication, target, outputs, settings)
     generations.complete(target, outputs, generation)
     yield Finished(f"generation {generation}", "loaded")
 
 
-def _into(target: Target, replication: Replication, generation: str) -> Generator[Event, None, None]:
+def _into(
+    target: Target, outputs: dict[str, str], replication: Replication, generation: str
+) -> Generator[Event, None, None]:
     """Has the stopped task load into a folder; a mark says so until it was asked to."""
     yield Started(f"generation {generation}")
     marks.write(target, RELOADING, generation)
+    generations.begin(target, outputs, generation)
     replication.write_generation(generation)
     marks.write(target, GENERATION, generation)
     replication.start("reload-target")
@@ -159,16 +170,27 @@ def next_generation(generation: str) -> str:
 def catch_up(
     target: Target, outputs: dict[str, str], settings: Settings
 ) -> Generator[Event, None, list[TableStatistics]]:
-    """Brings bronze to the moment of asking; returns each table's counts of what arrived since.
+    """Brings bronze to the moment of asking; returns each table's counts of what arrived since."""
+    replication = Replication(target, outputs)
+    before = {(t.schema, t.table): t for t in replication.tables()}
+    yield from start(target, outputs, settings)
+    yield Started("bronze")
+    await_now(target, outputs, settings)
+    tables = [_since(table, before.get((table.schema, table.table))) for table in replication.tables()]
+    moved = [t for t in tables if (t.schema, t.table) != HEARTBEAT]
+    total = sum(t.changes + t.full_load_rows for t in moved)
+    yield Finished("bronze", f"{total:,} rows arrived")
+    return moved
+
+
+def await_now(target: Target, outputs: dict[str, str], settings: Settings) -> None:
+    """Waits until the running task has brought bronze to the moment of asking.
 
     A heartbeat row is written at the source. DMS starts a table's batch with its first change and writes it at most one
     batch interval later, so once a heartbeat file has appeared after the row was committed, one more interval is enough
     for every change before it, in every table.
     """
     replication = Replication(target, outputs)
-    before = {(t.schema, t.table): t for t in replication.tables()}
-    yield from start(target, outputs, settings)
-    yield Started("bronze")
     seen = _heartbeat_files(target, outputs, replication.generation())
     _heartbeat(target, outputs)
     deadline = time.monotonic() + PATIENCE
@@ -178,11 +200,6 @@ def catch_up(
             raise MedallionError("the heartbeat did not reach bronze", hint="medallion replicate status")
         time.sleep(min(settings.batch_seconds / 4, 5))
     time.sleep(settings.batch_seconds * 1.2)
-    tables = [_since(table, before.get((table.schema, table.table))) for table in replication.tables()]
-    moved = [t for t in tables if (t.schema, t.table) != HEARTBEAT]
-    total = sum(t.changes + t.full_load_rows for t in moved)
-    yield Finished("bronze", f"{total:,} rows arrived")
-    return moved
 
 
 def _since(now: TableStatistics, before: TableStatistics | None) -> TableStatistics:

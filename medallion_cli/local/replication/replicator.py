@@ -125,7 +125,8 @@ class Replicator:
             if self._stopping():
                 raise Stopped
 
-        commit = layout.commit_text(self.task.started_at)
+        amid = self.state.position is not None  # loaded again while changes go on
+        commit = layout.commit_text(_now() if amid else self.task.started_at)
         load = snapshot.Load(self.task, shape, commit, state.load_files)
         files = snapshot.load_table(connection, load, self._staging, progress)
         for path, _ in files:

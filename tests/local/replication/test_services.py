@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pymysql
 import pytest
 
@@ -387,6 +388,9 @@ def test_reload_of_one_table(runtime: Runtime, secrets: Secrets) -> None:
     runtime.call("dms", "ReloadTables", ReplicationTaskArn=arn, TablesToReload=[one])
     wait(lambda: bronze(runtime) == ["LOAD00000001.parquet", "LOAD00000002.parquet"])
     wait_loaded(runtime, arn)
+    folder = runtime.state / "objects" / "bronze" / "g0001" / "shop" / "items"
+    first, again = (pq.read_table(path)["dms_commit_ts"][0].as_py() for path in sorted(folder.glob("LOAD*")))
+    assert first < again, "what is loaded beside changes says when it was read"
 
 
 def test_an_instance_is_restored_from_a_snapshot_at_its_own_address(runtime: Runtime) -> None:

@@ -246,6 +246,51 @@ def test_one_table_is_loaded_alone_and_the_others_go_on(case: Case) -> None:
     assert "late" in case.live("products")[(2,)], "of a table that goes on every folder since its load counts"
 
 
+def test_a_load_of_one_table_is_a_version_or_none_whenever_runs_and_files_come(case: Case) -> None:
+    """Brand 1 changed after the load, 2 only before it, 3 both, in a file that comes late."""
+    case.load("brands", [brand(1, "nine"), brand(2, "two"), brand(3, "three")])
+    case.load("products", [product(n, n, f"product {n}") for n in (1, 2, 3)])
+    case.load("sales", [])
+    run(case)
+    case.reload_alone("brands", "g0002")
+    loaded = {"dms_commit_ts": moment(15)}
+    case.load("brands", [brand(1, "ten") | loaded, brand(3, "drei") | loaded])
+    case.load("brands", [brand(2, "zwei") | loaded])
+    case.changes("brands", [("U", 12, brand(2, "deux")), ("U", 13, brand(2, "zwei"))])
+    assert run(case).files == 3
+    assert run(case).files == 0, "a file of which no row is a version has been taken, too"
+    case.changes("brands", [("U", 20, brand(1, "twelve")), ("U", 21, brand(3, "trois"))])
+    run(case)
+    case.changes("brands", [("U", 14, brand(3, "drei"))])
+    run(case)
+    assert {number: histories(case, number) for number in (1, 2, 3)} == {
+        1: ["nine", "ten", "twelve"],
+        2: ["two", "deux", "zwei"],
+        3: ["three", "drei", "trois"],
+    }
+    before = state(case)
+    case.to_silver("brands", replay="all")
+    assert case.to_gold() == {}
+    for name in ("brands", "brands_changes"):
+        case.spark.sql(f"DROP TABLE {case.house.name(name)} PURGE")
+    note(case, "g0001")
+    run(case)
+    case.to_gold(full=True)
+    assert state(case) == before
+
+
+def run(case: Case) -> Any:
+    """Both jobs; silver's report on the brands."""
+    report = case.to_silver()["brands"]
+    case.to_gold()
+    return report
+
+
+def histories(case: Case, number: int) -> list[str]:
+    rows = sorted(case.gold["dim_product"][(number,)], key=lambda row: row["version"])
+    return [row["brand"] for row in rows]
+
+
 def test_a_whole_generation_after_one_of_a_single_table(case: Case) -> None:
     case.load("brands", [brand(1, "one")])
     case.load("products", [product(1, 1, "Anvil")])

@@ -255,6 +255,29 @@ def test_what_failed_long_ago_is_not_redriven(tmp_path: Path) -> None:
         service.redrive_execution(arn)
 
 
+@pytest.mark.parametrize(
+    ("states", "loaded"),
+    [
+        (["Table completed", "Full load", "Table completed"], "none"),
+        (["Before load", "Table completed", "Table completed"], "none"),
+        (["Table completed", "Table error", "Table completed"], "none,shop.t0,shop.t2"),
+        (["Table completed", "Table is being reloaded", "Table error"], "none,shop.t0"),
+        ([], "none"),
+    ],
+)
+def test_no_table_counts_as_loaded_before_the_last_one_is_and_a_broken_one_holds_up_no_other(
+    tmp_path: Path, states: list[str], loaded: str
+) -> None:
+    tables = [
+        {"SchemaName": "shop", "TableName": f"t{number}", "TableState": state}
+        for number, state in enumerate(states)
+    ]
+    warehouse, _ = run(tmp_path, {"layers": ["silver"]}, DescribeTableStatistics={"TableStatistics": tables})
+    assert arguments(warehouse, "BronzeToSilverJob")["--loaded"] == loaded
+    asked = [name for name, _ in warehouse.calls]
+    assert asked.index("DescribeEndpoints") < asked.index("DescribeTableStatistics")
+
+
 def test_stopped_replication_is_said_with_the_next_command(tmp_path: Path) -> None:
     missing = ServiceError("NoSuchKey", "no such key", 404)
     warehouse, found = run(

@@ -31,6 +31,7 @@ OUTPUTS = {
     "HousekeepingScheduleName": "shop-housekeeping",
     "StateMachineArn": "arn:machine",
     "ArtifactsBucket": "artifacts",
+    "BronzeBucket": "bronze",
 }
 
 
@@ -171,6 +172,14 @@ class Environment:
     def _put_object(self, given: Document) -> None:
         self.objects[given["Key"]] = given["Body"].decode()
 
+    def _list_objects_v2(self, given: Document) -> Document:
+        found = [key for key in sorted(self.objects) if key.startswith(given["Prefix"])]
+        return {"Contents": [{"Key": key} for key in found]}
+
+    def _delete_objects(self, given: Document) -> None:
+        for entry in given["Delete"]["Objects"]:
+            self.objects.pop(entry["Key"], None)
+
     def _reload_tables(self, given: Document) -> Document:
         self._in_state(self.task, "running", "InvalidResourceStateFault")
         self.reloads += [f"{t['SchemaName']}.{t['TableName']}" for t in given["TablesToReload"]]
@@ -192,7 +201,10 @@ class Environment:
             }
             return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(document).encode())}
         self.asked.append(f"source:{event['operation']}")
-        answers = {
+        if event["operation"] == "heartbeat" and self.task == "running":
+            self.objects[f"{self.generation}/medallion/heartbeat/{len(self.asked):04d}.parquet"] = ""
+        answers: Document = {
+            "heartbeat": {},
             "reachable": {"source": "8.4.8", "replication_user": True},
             "binlogs": {"files": self.binlogs},
             "settings": {"settings": {"binlog retention hours": self.retention}},

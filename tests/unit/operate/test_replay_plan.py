@@ -15,13 +15,12 @@ from clock import Clock, stopped
 from fake_environment import OUTPUTS, Document, Environment
 
 from medallion_cli.assets import Assets
-from medallion_cli.errors import MedallionError, UsageError
+from medallion_cli.errors import AwsError, MedallionError, UsageError
 from medallion_cli.operations import generations, merge, reload, replay, replicate, source_database
 from medallion_cli.spec import Pipeline, load_pipeline
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RUNS = ["run-20260101T110000Z-aaaa", "run-20260101T120000Z-bbbb", "run-20260101T130000Z-cccc"]
-WHERE = OUTPUTS | {"BronzeBucket": "bronze"}
 
 
 class Bronze(Environment):
@@ -71,8 +70,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def plan(pipeline: Pipeline) -> Callable[..., replay.ReplayPlan]:
     def made(target: Any, text: str, *rows: tuple[Any, ...], **more: Any) -> replay.ReplayPlan:
         warehouse: Any = Warehouse(*rows)
-        begin = replay.origin(target, WHERE, text)
-        return replay.plan(target, WHERE, pipeline, warehouse, begin, **more)
+        begin = replay.origin(target, OUTPUTS, text)
+        return replay.plan(target, OUTPUTS, pipeline, warehouse, begin, **more)
 
     return made
 
@@ -148,7 +147,7 @@ def test_what_is_no_place_to_begin_is_wrong_usage(
 
 def test_a_table_goes_to_a_folder_of_its_own_and_a_document_says_so(clock: Clock) -> None:
     target: Any = Environment()
-    steps = reload.reload_tables(target, WHERE, target.settings, ["shop.orders"])
+    steps = reload.reload_tables(target, OUTPUTS, target.settings, ["shop.orders"])
     for _ in steps:
         loading = [t for t in target.tables if t[2] == "Table is being reloaded"]
         if target.reloads and loading:
@@ -162,11 +161,11 @@ def test_a_table_goes_to_a_folder_of_its_own_and_a_document_says_so(clock: Clock
 
 def test_one_that_was_cut_off_before_dms_was_told_is_finished_by_the_next_start(clock: Clock) -> None:
     target: Any = Environment()
-    for _ in reload.reload_tables(target, WHERE, target.settings, ["shop.orders"]):
+    for _ in reload.reload_tables(target, OUTPUTS, target.settings, ["shop.orders"]):
         if target.generation == "g0002":
             break
     assert target.reloads == []
-    for _ in replicate.start(target, WHERE, target.settings):
+    for _ in replicate.start(target, OUTPUTS, target.settings):
         if target.reloads:
             target.tables = [(s, t, "Table completed", n) for s, t, _, n in target.tables]
     assert target.reloads == ["shop.orders"]
@@ -180,12 +179,60 @@ def test_one_that_was_cut_off_after_dms_was_told_is_not_told_again(
     with monkeypatch.context() as killed:
         killed.setattr(generations, "_await_begun", lambda *_: sys.exit("killed"))
         with pytest.raises(SystemExit):
-            list(reload.reload_tables(target, WHERE, target.settings, ["shop.orders"]))
+            list(reload.reload_tables(target, OUTPUTS, target.settings, ["shop.orders"]))
     assert target.reloads == ["shop.orders"]
-    for _ in replicate.start(target, WHERE, target.settings):
+    for _ in replicate.start(target, OUTPUTS, target.settings):
         target.tables = [(s, t, "Table completed", n) for s, t, _, n in target.tables]
     assert target.reloads == ["shop.orders"]
     assert not any(generations.MARK in name for name in target.parameters)
+
+
+def test_a_task_that_is_behind_writes_the_rest_into_the_old_folder_first(clock: Clock) -> None:
+    target: Any = Environment()
+    target.task = "stopped"
+    for _ in reload.reload_tables(target, OUTPUTS, target.settings, ["shop.orders"]):
+        if target.reloads:
+            target.tables = [(s, t, "Table completed", n) for s, t, _, n in target.tables]
+    assert target.starts == ["resume-processing"] * 2
+    assert [key.split("/")[0] for key in target.objects if "heartbeat" in key] == ["g0001"]
+
+
+def test_a_reload_of_all_after_one_of_a_table_that_was_cut_off_is_of_all(clock: Clock) -> None:
+    target: Any = cut_off()
+    list(replicate.reload(target, OUTPUTS, target.settings))
+    assert json.loads(target.objects["generations/g0002.json"]) == {"tables": None, "loaded": True}
+    list(replicate.start(target, OUTPUTS, target.settings))
+    assert (target.starts[-1], target.reloads) == ("reload-target", [])
+
+
+def test_one_that_never_came_to_its_folder_leaves_no_document(clock: Clock) -> None:
+    target: Any = cut_off()
+    for _ in replicate.start(target, OUTPUTS, target.settings):
+        pass
+    assert (target.generation, target.reloads) == ("g0001", [])
+    assert [key for key in target.objects if key.startswith("generations/")] == ["generations/g0001.json"]
+    assert not any(generations.MARK in name for name in target.parameters)
+
+
+def test_a_new_task_loads_all_tables_whatever_its_folder_was_meant_for(clock: Clock) -> None:
+    target: Any = cut_off()
+    target.generation, target.started, target.task = "g0002", False, "ready"
+    for _ in replicate.start(target, OUTPUTS, target.settings):
+        assert target.starts == [] or json.loads(target.objects["generations/g0002.json"])["tables"] is None
+    assert (target.starts, target.reloads) == (["start-replication"], [])
+    assert json.loads(target.objects["generations/g0002.json"]) == {"tables": None, "loaded": True}
+
+
+def cut_off() -> Environment:
+    """A reload of one table that ended before DMS was pointed to the new folder."""
+    target: Any = Environment()
+    target.refusals["dms.modify_endpoint"] = AwsError("AccessDenied", "no")
+    with pytest.raises(AwsError):
+        list(reload.reload_tables(target, OUTPUTS, target.settings, ["shop.orders"]))
+    assert json.loads(target.objects["generations/g0002.json"])["tables"] == ["shop.orders"]
+    target.refusals.clear()
+    target.starts.clear()
+    return target
 
 
 def test_no_more_tables_than_dms_loads_beside_others(pipeline: Pipeline) -> None:
@@ -195,17 +242,17 @@ def test_no_more_tables_than_dms_loads_beside_others(pipeline: Pipeline) -> None
     )
     names = [table.name for table in many.tables]
     with pytest.raises(UsageError, match="at most 10 tables") as refused:
-        reload.plan(target, WHERE, many, names)
+        reload.plan(target, OUTPUTS, many, names)
     assert refused.value.hint == "medallion replicate reload --yes"
-    assert len(reload.plan(target, WHERE, many, names[:10]).tables) == 10
-    assert reload.plan(target, WHERE, many, []).whole
+    assert len(reload.plan(target, OUTPUTS, many, names[:10]).tables) == 10
+    assert reload.plan(target, OUTPUTS, many, []).whole
 
 
 def test_a_reload_of_all_that_was_begun_comes_first(clock: Clock) -> None:
     target: Any = Environment()
     target.parameters["/shop/applied/reloading"] = "g0002"
     with pytest.raises(MedallionError, match="a reload of all tables was begun"):
-        list(reload.reload_tables(target, WHERE, target.settings, ["shop.orders"]))
+        list(reload.reload_tables(target, OUTPUTS, target.settings, ["shop.orders"]))
 
 
 @pytest.mark.parametrize("stands", ['{"orders":3}', None])
