@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from medallion_glue import evolution, relations, set_aside
+from medallion_glue import evolution, set_aside
 from medallion_glue.bronze import change_columns, changes_of, entries, first_written, raw_frames
 from medallion_glue.document import Table
 from medallion_glue.erasures import NOTHING, Erasures, left
@@ -18,6 +18,7 @@ from medallion_glue.generations import TableGenerations
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.newest import VERDICT, newest, state_columns
 from medallion_glue.objects import Listed
+from medallion_glue.refusing import refuse_new
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -26,10 +27,6 @@ MERGED = "medallion.merged_snapshot"
 GENERATION = "medallion.generation"
 SNAPSHOT = "snapshot:"  # `_bronze_file` of the tombstones that a generation's snapshot implies
 _BROADCAST_ROWS = 200_000
-
-
-class ExpectationBroken(Exception):
-    """A rule with `on_fail: fail` is false for a newest version; nothing of the table was committed."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +176,7 @@ class SilverTable:
         if batch is None:
             return 0, drift
         drift = evolution.counted(batch, self.table, drift)
-        self._refuse(batch)
+        refuse_new(self.house, self.table, self.folders, batch)
         batch.writeTo(self.house.name(self.table.changes)).append()
         return self.house.added_records(self.table.changes), drift
 
@@ -223,24 +220,6 @@ class SilverTable:
             "CAST(array() AS array<string>) AS `_failed`",
             "true AS `_valid`",
         )
-
-    def _refuse(self, batch: DataFrame) -> None:
-        """Raises ExpectationBroken when a newest version of the batch breaks a rule that fails the run."""
-        for name in self.table.breaking("fail"):
-            broken = newest(batch, self.table).where(f"array_contains(`_failed`, '{name}')").count()
-            if broken:
-                raise ExpectationBroken(f"{self.table.name}: {broken} row(s) break {name!r}")
-        if relations.rules(self.table, "fail"):
-            base = self.folders.base(batch.selectExpr("max(`_generation`)").first()[0])
-            held = self.house.at(self.table.changes, None).where(f"`_generation` >= '{base}'")
-            self.refuse(held.select(*batch.columns).unionByName(batch))
-
-    def refuse(self, changes: DataFrame) -> None:
-        """Raises ExpectationBroken when newest versions break a rule over more than one row that fails the run."""
-        broken = relations.breaches(changes, self.house, self.table, relations.rules(self.table, "fail"))
-        found = broken.groupBy("_mark").count().orderBy("_mark").collect() if broken is not None else []
-        if found:
-            raise ExpectationBroken(f"{self.table.name}: {found[0][1]} row(s) break {found[0][0]!r}")
 
     def bring(self) -> Counts:
         """Brings `<t>` to the newest valid version of every key in `<t>_changes`."""
