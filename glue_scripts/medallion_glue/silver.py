@@ -19,6 +19,7 @@ from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.newest import VERDICT, newest, state_columns
 from medallion_glue.objects import Listed
 from medallion_glue.refusing import refuse_new
+from medallion_glue.relations import LOADED
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -224,13 +225,23 @@ class SilverTable:
     def bring(self) -> Counts:
         """Brings `<t>` to the newest valid version of every key in `<t>_changes`."""
         head = self.house.head(self.table.changes)
+        if head is None:
+            return self._without_rows()
         merged = self.house.property(self.table.name, MERGED)
-        if head is None or merged == str(head):
+        if merged == str(head):
             return Counts()
         counts = self._follow(int(merged), head) if merged else None
         if counts is None:
             counts = self._rebuild(head)
         return counts
+
+    def _without_rows(self) -> Counts:
+        """Notes that a full load was taken whole and is empty: rows of other tables are judged by it."""
+        aside = set_aside.of(self.house, self.table).values()
+        lost = [bad for bad in aside if bad.reason not in set_aside.HARMLESS]
+        if not lost and self.house.property(self.table.name, LOADED) is None:
+            self.house.set_properties(self.table.name, {LOADED: "empty"})
+        return Counts()
 
     def _follow(self, merged: int, head: int) -> Counts | None:
         """Merges what was appended after `merged`; None when that needs the whole table."""

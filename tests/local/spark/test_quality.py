@@ -86,6 +86,37 @@ def test_a_child_waits_in_quarantine_until_its_parent_is_there(case: Case) -> No
     assert (set(case.live("products")), report.in_quarantine, report.rows) == ({(1,), (2,), (3,)}, 0, 3)
 
 
+@pytest.mark.parametrize(
+    "parent", ["nothing", pytest.param("a file without rows", marks=pytest.mark.recovery)]
+)
+def test_a_parent_that_is_loaded_and_empty_has_no_rows_to_refer_to(case: Case, parent: str) -> None:
+    case.expectations = {"products": rules(has_brand=HAS_BRAND)}
+    case.loaded = ("products",)
+    case.load("products", [product(1, 1), product(2, None)])
+    reports = case.to_silver("products,brands")
+    assert (reports["brands"].state, reports["products"].rows) == ("waiting_for_full_load", 2)
+    case.loaded = ("products", "brands")
+    if parent != "nothing":
+        case.load("brands", [])
+    report = case.to_silver("products,brands")["products"]
+    assert (set(case.live("products")), told(report)) == ({(2,)}, {"has_brand": (1, 1)})
+    before = case.snapshots()
+    assert case.to_silver("products,brands")["products"].in_quarantine == 1
+    assert case.snapshots() == before
+    case.changes("brands", [("I", 5, brand(1, "one"))])
+    assert case.to_silver("products,brands")["products"].rows == 2
+
+
+@pytest.mark.recovery
+def test_a_parent_whose_load_cannot_be_read_keeps_no_child_out(case: Case) -> None:
+    case.expectations = {"products": rules(has_brand=HAS_BRAND)}
+    case.load("products", [product(1, 1)])
+    torn = write(case, "brands", "LOAD00000001.parquet", GOOD[:70])
+    assert case.to_silver("products,brands")["products"].rows == 1
+    torn.write_bytes(GOOD)
+    assert case.to_silver("products,brands")["products"].in_quarantine == 1
+
+
 @pytest.mark.recovery
 def test_gold_follows_a_child_that_its_parent_lets_out_and_keeps_out_again(case: Case) -> None:
     case.expectations = {"products": rules(has_brand=HAS_BRAND)}
