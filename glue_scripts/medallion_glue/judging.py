@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from medallion_glue import quality, relations, set_aside
+from medallion_glue.refusing import refuse_related
 from medallion_glue.silver import GENERATION, Counts, SilverTable, TableReport
 
 
@@ -27,7 +28,7 @@ def judge(silver: SilverTable) -> Counts:
     if rows is None:
         return Counts()
     if relations.rules(table, "fail"):
-        silver.refuse(house.at(table.changes, None).where(f"`_generation` >= '{base}'"))
+        refuse_related(house, table, house.at(table.changes, None).where(f"`_generation` >= '{base}'"))
     rows = rows.persist()
     try:
         if not rows.isEmpty():
@@ -49,6 +50,6 @@ def _counted(silver: SilverTable, report: TableReport, counts: Counts) -> TableR
         deleted=report.deleted + counts.deleted,
         quarantined=report.quarantined + counts.quarantined,
         set_aside=tuple(set_aside.noted(properties).values()),
-        **quality.told(house, table, head, properties, bool(report.drift)),
+        **quality.told(house, table, head, properties, bool(report.drift) or report.quarantined > 0),
     )
     return silver.described(report) if counts != Counts() else report

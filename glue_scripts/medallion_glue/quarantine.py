@@ -16,6 +16,7 @@ from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.newest import VERDICT
 from medallion_glue.objects import listed
 from medallion_glue.quality import breaking, origin
+from medallion_glue.refusing import refuse_whole
 from medallion_glue.replay import BronzeGone, Replayed, replay
 from medallion_glue.silver import GENERATION, SilverTable
 
@@ -67,6 +68,7 @@ def rejudged(silver: SilverTable) -> Replayed:
     held = house.at(table.changes, house.head(table.changes))
     own = held.where(f"NOT startswith(`_bronze_file`, '{VERDICT}')")
     anew = _flagged_anew(own, silver)
+    refuse_whole(house, table, silver.folders, anew)
     differing = anew.selectExpr("`_failed` AS `_now`", "`_was`", "`_valid` AS `_now_valid`", "`_was_valid`")
     rows = differing.where("NOT (`_now` <=> `_was`) OR `_now_valid` <> `_was_valid`").count()
     if rows:

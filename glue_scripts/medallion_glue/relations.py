@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from medallion_glue.lakehouse import Lakehouse
 
 JUDGED = "medallion.judged"
+LOADED = "medallion.loaded"  # of `<t>`: its full load was taken and held no row
 AGAIN = 1 << 32  # added to `_bronze_row` by each verdict on a row, so that the last one counts
 
 
@@ -75,8 +76,15 @@ def _state(house: Lakehouse, table: Table) -> str | None:
     if house.head(table.name) is None:
         return None
     said = [[r.name, r.kind, r.on_fail, list(r.columns), r.of, list(r.others)] for r in own]
-    heads = {of: house.head(of) for of in sorted({r.of for r in own if r.of}) if house.exists(of)}
+    heads = {of: house.head(of) for of in sorted({r.of for r in own if r.of}) if is_known(house, of)}
     return json.dumps({"rules": said, "own": house.head(table.changes), "of": heads}, sort_keys=True)
+
+
+def is_known(house: Lakehouse, parent: str) -> bool:
+    """Whether a table's full load was taken, with rows or without: before that, who is missing in it says nothing."""
+    return house.exists(parent) and (
+        house.head(parent) is not None or house.property(parent, LOADED) is not None
+    )
 
 
 def candidates(changes: DataFrame, table: Table) -> DataFrame:
@@ -113,7 +121,7 @@ def _breach(rows: DataFrame, house: Lakehouse, table: Table, rule: Expectation) 
         yield ranked.where("`_number` > 1").selectExpr(*keys, f"'{rule.name}' AS `_mark`")
     elif rule.of == table.name:
         yield _orphans(given, rows, table, rule)
-    elif house.exists(rule.of) and house.head(rule.of) is not None:
+    elif is_known(house, rule.of):
         yield _orphans(given, house.at(rule.of, None).where("NOT `_is_deleted`"), table, rule)
 
 

@@ -16,6 +16,7 @@ from medallion_glue.bronze import change_columns, read_changes
 from medallion_glue.erasures import left
 from medallion_glue.newest import VERDICT, newest
 from medallion_glue.objects import listed
+from medallion_glue.refusing import refuse_whole
 from medallion_glue.silver import SNAPSHOT, SilverTable
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def replay(silver: SilverTable, since: str) -> Replayed:
     held = held.where(f"NOT startswith(`_bronze_file`, '{VERDICT}')")  # judged anew by `take`'s caller
     replaced = [*again, *(f"{SNAPSHOT}{folder}" for folder in fresh)]
     whole = _assembled(silver, held.where(_is_not_one_of(held, replaced)), again, fresh)
+    refuse_whole(silver.house, silver.table, silver.folders, whole)
     if _is_same(whole, held):
         return Replayed(len(again))
     rows = whole.where(~_is_not_one_of(whole, replaced)).count()

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion_glue.document import Table
+from medallion_glue.evolution import FRAME
 from medallion_glue.objects import Listed, first_bytes
 
 if TYPE_CHECKING:
@@ -169,17 +170,21 @@ def footer(spark: SparkSession, uri: str) -> tuple[int, list[str]]:
 
 
 def is_other(table: Table, columns: Iterable[str], load: bool) -> bool:
-    """Whether a file is none of the table's: changes without their order, or rows without the key and little else.
+    """Whether a file is none of the table's: changes without their order, rows without the key and little else, or the key
+    (its name may be the same elsewhere) with other columns alone.
 
     A table whose key was renamed still has most of its columns: that is schema drift, and not judged here.
     """
     present = {name.lower() for name in columns}
     if not load and SEQ not in present:
         return True
-    if all(key.lower() in present or f"bi_{key}".lower() in present for key in table.key):
-        return False
     own = {column.name.lower() for column in table.columns}
-    return len(own & present) * 2 < len(own)
+    if not all(key.lower() in present or f"bi_{key}".lower() in present for key in table.key):
+        return len(own & present) * 2 < len(own)
+    values = own - {key.lower() for key in table.key}
+    foreign = present - own - {f"bi_{name}" for name in own} - set(FRAME)
+    renamed = len(values) == len(foreign) == 1
+    return bool(values and foreign) and not values & present and not renamed
 
 
 def damaged(error: Exception, bucket: str, entries: Sequence[str]) -> str | None:

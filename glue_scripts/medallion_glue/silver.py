@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from medallion_glue import evolution, relations, set_aside
+from medallion_glue import evolution, set_aside
 from medallion_glue.bronze import change_columns, changes_of, entries, first_written, raw_frames
 from medallion_glue.document import Table
 from medallion_glue.erasures import NOTHING, Erasures, left
@@ -18,6 +18,8 @@ from medallion_glue.generations import AMID, TableGenerations
 from medallion_glue.lakehouse import Lakehouse
 from medallion_glue.newest import VERDICT, newest, state_columns
 from medallion_glue.objects import Listed
+from medallion_glue.refusing import refuse_new
+from medallion_glue.relations import LOADED
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -26,10 +28,6 @@ MERGED = "medallion.merged_snapshot"
 GENERATION = "medallion.generation"
 SNAPSHOT = "snapshot:"  # `_bronze_file` of the tombstones that a generation's snapshot implies
 _BROADCAST_ROWS = 200_000
-
-
-class ExpectationBroken(Exception):
-    """A rule with `on_fail: fail` is false for a newest version; nothing of the table was committed."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +105,14 @@ class SilverTable:
         replaces = first and self.house.head(self.table.name) is not None
         base = self.folders.base(generation)
         good = set_aside.sound(self.house, self.table, self.bronze, generation, base, new, replaces)
+        before = self.house.head(self.table.changes)
         silver, read, drift = self._read(
             [entry for entry in new if entry.key in good], generation if first else None
         )
         counts = silver.bring()
+        head = self.house.head(self.table.changes) if read and counts.quarantined else None
+        if head is not None:
+            drift += evolution.lengthened(self.house.appended(self.table.changes, before, head), silver.table)
         report = replace(
             report,
             read=report.read + read,
@@ -180,7 +182,7 @@ class SilverTable:
         if batch is None:
             return 0, drift
         drift = evolution.counted(batch, self.table, drift)
-        self._refuse(batch)
+        refuse_new(self.house, self.table, self.folders, batch)
         batch.writeTo(self.house.name(self.table.changes)).append()
         return self.house.added_records(self.table.changes), drift
 
@@ -224,34 +226,26 @@ class SilverTable:
             "true AS `_valid`",
         )
 
-    def _refuse(self, batch: DataFrame) -> None:
-        """Raises ExpectationBroken when a newest version of the batch breaks a rule that fails the run."""
-        for name in self.table.breaking("fail"):
-            broken = newest(batch, self.table).where(f"array_contains(`_failed`, '{name}')").count()
-            if broken:
-                raise ExpectationBroken(f"{self.table.name}: {broken} row(s) break {name!r}")
-        if relations.rules(self.table, "fail"):
-            base = self.folders.base(batch.selectExpr("max(`_generation`)").first()[0])
-            held = self.house.at(self.table.changes, None).where(f"`_generation` >= '{base}'")
-            self.refuse(held.select(*batch.columns).unionByName(batch))
-
-    def refuse(self, changes: DataFrame) -> None:
-        """Raises ExpectationBroken when newest versions break a rule over more than one row that fails the run."""
-        broken = relations.breaches(changes, self.house, self.table, relations.rules(self.table, "fail"))
-        found = broken.groupBy("_mark").count().orderBy("_mark").collect() if broken is not None else []
-        if found:
-            raise ExpectationBroken(f"{self.table.name}: {found[0][1]} row(s) break {found[0][0]!r}")
-
     def bring(self) -> Counts:
         """Brings `<t>` to the newest valid version of every key in `<t>_changes`."""
         head = self.house.head(self.table.changes)
+        if head is None:
+            return self._without_rows()
         merged = self.house.property(self.table.name, MERGED)
-        if head is None or merged == str(head):
+        if merged == str(head):
             return Counts()
         counts = self._follow(int(merged), head) if merged else None
         if counts is None:
             counts = self._rebuild(head)
         return counts
+
+    def _without_rows(self) -> Counts:
+        """Notes that a full load was taken whole and is empty: rows of other tables are judged by it."""
+        aside = set_aside.of(self.house, self.table).values()
+        lost = [bad for bad in aside if bad.reason not in set_aside.HARMLESS]
+        if not lost and self.house.property(self.table.name, LOADED) is None:
+            self.house.set_properties(self.table.name, {LOADED: "empty"})
+        return Counts()
 
     def _follow(self, merged: int, head: int) -> Counts | None:
         """Merges what was appended after `merged`; None when that needs the whole table."""

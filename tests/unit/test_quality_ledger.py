@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -123,10 +124,22 @@ def test_tables_come_after_those_that_they_refer_to() -> None:
         (["BI_id", "dms_change_seq"], False, False),
         (["x", "y", "dms_change_seq"], False, True),
         (["uid", "a", "b", "dms_change_seq"], False, False),  # a renamed key is schema drift
+        (["Op", "id", "customer_id", "BI_id", "dms_commit_ts", "dms_change_seq"], False, True),
+        (["Op", "id", "customer_id", "total"], True, True),
+        (["Op", "id", "a", "customer_id", "total"], True, False),
+        (["Op", "id", "BI_id", "dms_commit_ts", "dms_change_seq"], False, False),  # a delete's
     ],
 )
 def test_a_file_of_another_schema(columns: list[str], load: bool, other: bool) -> None:
     assert is_other(table("orders"), columns, load) is other
+
+
+def test_of_a_table_with_little_beside_its_key_columns_may_be_added_and_renamed() -> None:
+    small = table("orders")
+    key_alone, one_more = replace(small, columns=small.columns[:1]), replace(small, columns=small.columns[:2])
+    assert not is_other(key_alone, ["id", "x", "y"], True)
+    assert not is_other(one_more, ["id", "renamed"], True)
+    assert is_other(one_more, ["id", "x", "y"], True)
 
 
 def test_a_file_without_rows_fails_nothing() -> None:

@@ -86,6 +86,37 @@ def test_a_child_waits_in_quarantine_until_its_parent_is_there(case: Case) -> No
     assert (set(case.live("products")), report.in_quarantine, report.rows) == ({(1,), (2,), (3,)}, 0, 3)
 
 
+@pytest.mark.parametrize(
+    "parent", ["nothing", pytest.param("a file without rows", marks=pytest.mark.recovery)]
+)
+def test_a_parent_that_is_loaded_and_empty_has_no_rows_to_refer_to(case: Case, parent: str) -> None:
+    case.expectations = {"products": rules(has_brand=HAS_BRAND)}
+    case.loaded = ("products",)
+    case.load("products", [product(1, 1), product(2, None)])
+    reports = case.to_silver("products,brands")
+    assert (reports["brands"].state, reports["products"].rows) == ("waiting_for_full_load", 2)
+    case.loaded = ("products", "brands")
+    if parent != "nothing":
+        case.load("brands", [])
+    report = case.to_silver("products,brands")["products"]
+    assert (set(case.live("products")), told(report)) == ({(2,)}, {"has_brand": (1, 1)})
+    before = case.snapshots()
+    assert case.to_silver("products,brands")["products"].in_quarantine == 1
+    assert case.snapshots() == before
+    case.changes("brands", [("I", 5, brand(1, "one"))])
+    assert case.to_silver("products,brands")["products"].rows == 2
+
+
+@pytest.mark.recovery
+def test_a_parent_whose_load_cannot_be_read_keeps_no_child_out(case: Case) -> None:
+    case.expectations = {"products": rules(has_brand=HAS_BRAND)}
+    case.load("products", [product(1, 1)])
+    torn = write(case, "brands", "LOAD00000001.parquet", GOOD[:70])
+    assert case.to_silver("products,brands")["products"].rows == 1
+    torn.write_bytes(GOOD)
+    assert case.to_silver("products,brands")["products"].in_quarantine == 1
+
+
 @pytest.mark.recovery
 def test_gold_follows_a_child_that_its_parent_lets_out_and_keeps_out_again(case: Case) -> None:
     case.expectations = {"products": rules(has_brand=HAS_BRAND)}
@@ -194,6 +225,65 @@ def test_what_is_kept_out_can_be_shown(case: Case) -> None:
     assert (rows[0]["file"], rows[0]["row"]) == (file, 0)
     one = kept_out(case.house, case.pipeline, {"table": "brands", "key": {"brand_id": "3"}})
     assert [row[0] for row in one["rows"]] == ["3"]
+
+
+def _unsold(case: Case, on_fail: str = "fail") -> None:
+    priced = {"expression": "price > 0", "on_fail": on_fail}
+    case.expectations = {"products": rules(priced=priced)}
+
+
+@pytest.mark.parametrize(
+    ("replay", "before"),
+    [
+        ("quarantine", None),
+        pytest.param("quarantine", "quarantine", marks=pytest.mark.recovery),
+        pytest.param("all", None, marks=pytest.mark.recovery),
+    ],
+)
+def test_a_rule_that_fails_the_run_takes_no_row_away_when_it_is_judged_later(
+    case: Case, replay: str, before: str | None
+) -> None:
+    if before:
+        _unsold(case, before)
+    case.load("products", [product(1, 1), product(2, 1, price="0.00"), product(3, 1, price="-1.00")])
+    case.to_silver("products")
+    live, committed = case.live("products"), case.snapshots()
+    _unsold(case)
+    report = case.to_silver("products", replay=replay)["products"]
+    assert (report.state, report.error) == ("failed", "products: 2 row(s) break 'priced'")
+    assert (case.live("products"), case.snapshots()) == (live, committed)
+    case.changes("products", [("U", 5, product(2, 1)), ("D", 6, product(3, 1))])  # mended at the source
+    assert case.to_silver("products")["products"].state == "ok"
+    assert case.to_silver("products", replay=replay)["products"].state == "ok"
+    assert set(case.live("products")) == {(1,), (2,)}
+
+
+def test_a_rule_over_many_rows_that_fails_the_run_takes_no_row_away_when_it_is_judged_later(
+    case: Case,
+) -> None:
+    long = {"matches": {"name": "^.{1,3}$"}, "on_fail": "quarantine"}
+    case.expectations = {"brands": rules(long=long)}
+    case.load("brands", [brand(1, "a"), brand(2, "a"), brand(3, "long")])
+    case.to_silver("brands")
+    live, committed = case.live("brands"), case.snapshots()
+    case.expectations = {"brands": rules(one_name={"unique": "name", "on_fail": "fail"})}
+    report = case.to_silver("brands", replay="quarantine")["brands"]
+    assert (report.state, report.error) == ("failed", "brands: 1 row(s) break 'one_name'")
+    assert (case.live("brands"), case.snapshots()) == (live, committed)
+
+
+def test_a_late_version_that_was_replaced_already_fails_nothing(case: Case) -> None:
+    _unsold(case)
+    case.load("products", [product(1, 1), product(2, 1)])
+    case.changes("products", [("U", 9, product(1, 1, price="9.00"))])
+    case.to_silver("products")
+    late = case.changes("products", [("U", 5, product(1, 1, price="-5.00"))])
+    report = case.to_silver("products")["products"]
+    assert (report.state, str(case.live("products")[(1,)][3])) == ("ok", "9.00")
+    assert late in case.silver_table("products").taken()
+    case.changes("products", [("U", 7, product(1, 1)), ("U", 8, product(2, 1, price="-8.00"))])
+    report = case.to_silver("products")["products"]
+    assert (report.state, report.error) == ("failed", "products: 1 row(s) break 'priced'")
 
 
 def _parquet(rows: dict[str, Any]) -> bytes:
