@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,11 @@ from medallion_cli.spec_file import FreshnessEntry, ModelEntry, PipelineFile, Ta
 KINDS = ("copy", "upsert", "scd2", "refresh")
 SCD2_COLUMNS = ("version", "valid_from", "valid_to", "is_current")
 RUN_COLUMN = "_run_id"
+# Columns of our own beside a source table's, in any layer; Spark and Redshift know names in any case.
+OWN_COLUMN = re.compile(
+    r"(?i:op|_op|_source_op|_run_id|_generation|_seq|_commit_ts|_bronze_file|_bronze_row|_valid|_failed|_is_deleted|"
+    r"_file|_row|_from|_to|_deleted|dms_commit_ts|dms_change_seq)|BI_.*"
+)
 
 
 @dataclass(frozen=True)

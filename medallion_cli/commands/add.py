@@ -35,7 +35,7 @@ def table_add(
 ) -> None:
     """Add a source table: of an existing database, one that the DDL has, or a new one.
 
-    Its entry goes into pipeline.yaml, its CREATE TABLE into the DDL; gold gets a copy of it until a model reads it.
+    Its entry goes into pipeline.yaml, its CREATE TABLE into the DDL; gold gets a copy of it.
     """
     call = invocation(context)
     from medallion_cli.operations.scaffold import existing, new_table

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from medallion_cli.errors import MedallionError, UsageError
 
@@ -34,9 +34,10 @@ class Address:
     @property
     def url(self) -> str:
         """As it is typed."""
-        given = [(name, getattr(self, name)) for name in OPTIONS if getattr(self, name)]
+        given = [(name, quote(getattr(self, name))) for name in OPTIONS if getattr(self, name)]
         query = "?" + "&".join(f"{name}={value}" for name, value in given) if given else ""
-        return f"mysql://{self.user}@{self.host}:{self.port}/{self.database}{query}"
+        user, database = quote(self.user, safe=""), quote(self.database, safe="")
+        return f"mysql://{user}@{self.host}:{self.port}/{database}{query}"
 
 
 @dataclass(frozen=True)

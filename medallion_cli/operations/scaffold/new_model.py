@@ -10,6 +10,8 @@ from medallion_cli.assets import PIPELINE
 from medallion_cli.errors import UsageError
 from medallion_cli.merges import quoted
 from medallion_cli.operations.scaffold.additions import Addition, own_project, with_entry
+from medallion_cli.operations.scaffold.words import flow
+from medallion_cli.spec_file import PipelineFile
 
 if TYPE_CHECKING:
     from medallion_cli.assets import Assets
@@ -38,9 +40,9 @@ def new_model(
         case "copy":
             return _copy(assets, pipeline, name, source)
         case "upsert" | "scd2":
-            return _of_table(assets, _table(pipeline, source), name, kind, tuple(key))
+            return _of_table(assets, pipeline, _table(pipeline, source), name, kind, tuple(key))
         case "refresh":
-            return _refresh(assets, _fact(pipeline, source), name, tuple(key))
+            return _refresh(assets, pipeline, _fact(pipeline, source), name, tuple(key))
         case _:
             raise UsageError(f"no kind {kind!r}", hint="one of: copy, upsert, scd2, refresh")
 
@@ -49,7 +51,11 @@ def _copy(assets: Assets, pipeline: Pipeline, name: str, source: str | None) -> 
     if source not in (None, name):
         raise UsageError("a copy model has the name of its table", hint=f"medallion model add {source}")
     pipeline.table(name)
-    return _addition(assets, name, [f"  {name}: {{kind: copy}}"], {})
+    return _addition(assets, name, [_copied(name)], {})
+
+
+def _copied(table: str) -> str:
+    return f"  {flow(table)}: {{kind: copy}}"
 
 
 def _table(pipeline: Pipeline, source: str | None) -> Table:
@@ -68,29 +74,74 @@ def _fact(pipeline: Pipeline, source: str | None) -> Model:
     return pipeline.model(source)
 
 
-def _of_table(assets: Assets, table: Table, name: str, kind: str, given: tuple[str, ...]) -> Addition:
+def _of_table(
+    assets: Assets, pipeline: Pipeline, table: Table, name: str, kind: str, given: tuple[str, ...]
+) -> Addition:
     """A row a row of the table: current, or one a version."""
     key = given or table.key
     if set(key) != set(table.key):
         raise UsageError(f"a row is a row of {table.name}", hint=f"its key is {', '.join(table.key)}")
-    columns = [(c.name, c.redshift + (" NOT NULL" if c.name in key else "")) for c in table.columns]
-    entry = [f"  {name}:", f"    kind: {kind}", f"    key: [{', '.join(key)}]"]
     surrogate = f"{name.removeprefix('dim_')}_sk"
-    entry += [f"    surrogate: {surrogate}"] if kind == "scd2" else []
-    entry += [f"    inputs: {{{table.name}: key}}"]
+    names = _names(table, kind, surrogate)
+    columns = [(names[c.name], c.redshift + (" NOT NULL" if c.name in key else "")) for c in table.columns]
+    keys = [names[column] for column in key]
+    entry = [f"  {flow(name)}:", f"    kind: {kind}", f"    key: {flow(keys)}"]
+    entry += [f"    surrogate: {flow(surrogate)}"] if kind == "scd2" else []
+    entry += [f"    inputs: {flow({table.name: _touches(key, names)})}"]
     files = {
-        f"sql/silver_to_gold/{name}.sql": _select(table, kind),
-        f"sql/redshift/tables/{name}.sql": _gold_table(name, kind, table.name, columns, key, surrogate),
+        f"sql/silver_to_gold/{name}.sql": _select(table, kind, names),
+        f"sql/redshift/tables/{name}.sql": _gold_table(name, kind, table.name, columns, keys, surrogate),
     }
-    return _addition(assets, name, entry, files)
+    kept = _kept_copy(assets, pipeline, table.name)
+    note = (
+        f"gold.{table.name} stays a copy by a line of its own; without it the next up drops it with its rows"
+    )
+    notes = [note] if kept else []
+    notes += [
+        f"{old} is {new} in {name}: a history has its own {old}" for old, new in names.items() if old != new
+    ]
+    return _addition(assets, name, [*kept, *entry], files, notes)
 
 
-def _select(table: Table, kind: str) -> str:
+def _kept_copy(assets: Assets, pipeline: Pipeline, table: str) -> list[str]:
+    """The line of a copy that gold has only because no model names the table; none where it is no such copy."""
+    is_copy = any(model.name == table and model.kind == "copy" for model in pipeline.models)
+    if not is_copy or table in PipelineFile.read(assets.path(PIPELINE)).models:
+        return []
+    return [_copied(table)]
+
+
+def _names(table: Table, kind: str, surrogate: str) -> dict[str, str]:
+    """Gold's name of each column: its own, but for those that a history adds, which Redshift knows in any case."""
+    added = {name for name, _ in HISTORY} | {surrogate} if kind == "scd2" else set()
+    taken = added | {column.name.lower() for column in table.columns}
+    names: dict[str, str] = {}
+    for column in table.columns:
+        new = column.name
+        while new.lower() in added or (new != column.name and new.lower() in taken):
+            new = f"source_{new}"
+        names[column.name] = new
+        taken.add(new.lower())
+    return names
+
+
+def _touches(key: Sequence[str], names: dict[str, str]) -> str:
+    """`key`, or what gives it where its columns have other names in gold."""
+    if all(names[column] == column for column in key):
+        return "key"
+    return f"SELECT {', '.join(_named(f'c.{column}', column, names) for column in key)} FROM changed c"
+
+
+def _named(expression: str, column: str, names: dict[str, str]) -> str:
+    return expression if names[column] == column else f"{expression} AS {names[column]}"
+
+
+def _select(table: Table, kind: str, names: dict[str, str]) -> str:
     """Spark SQL."""
     plain = re.compile(r"[A-Za-z_]\w*")
-    names = [c.name if plain.fullmatch(c.name) else f"`{c.name}`" for c in table.columns]
+    columns = [(c.name, c.name if plain.fullmatch(c.name) else f"`{c.name}`") for c in table.columns]
     period = ["t._from", "t._to"] if kind == "scd2" else []
-    listed = ",\n".join(f"  {name}" for name in [*(f"t.{name}" for name in names), *period])
+    listed = ",\n".join(f"  {each}" for each in [*(_named(f"t.{q}", c, names) for c, q in columns), *period])
     grain = f"version of a row of {table.name}" if kind == "scd2" else f"row of {table.name}"
     deleted = "\nWHERE NOT t._deleted" if kind == "scd2" else ""
     return f"-- Grain: one row a {grain}.\nSELECT\n{listed}\nFROM {table.name} t{deleted}\n"
@@ -106,7 +157,7 @@ def _gold_table(
     return _create(name, f"Grain: one row a {grain}.", [*first, *columns, *history], unique)
 
 
-def _refresh(assets: Assets, fact: Model, name: str, key: tuple[str, ...]) -> Addition:
+def _refresh(assets: Assets, pipeline: Pipeline, fact: Model, name: str, key: tuple[str, ...]) -> Addition:
     """Groups of a fact: how many rows, and the sums of its amounts."""
     columns = {column.name: column for column in fact.checked}
     if not key or (unknown := [column for column in key if column not in columns]):
@@ -115,14 +166,19 @@ def _refresh(assets: Assets, fact: Model, name: str, key: tuple[str, ...]) -> Ad
     amounts = [c for c in columns.values() if c.name not in key and _is_amount(c)]
     keys = [(name_, f"{columns[name_].redshift} NOT NULL") for name_ in key]
     sums = [(c.name, f"DECIMAL(38,{_scale(c)})") for c in amounts]
-    entry = [f"  {name}:", "    kind: refresh", f"    from: {fact.name}", f"    key: [{', '.join(key)}]"]
+    entry = [
+        f"  {flow(name)}:",
+        "    kind: refresh",
+        f"    from: {flow(fact.name)}",
+        f"    key: {flow(list(key))}",
+    ]
     files = {
         f"sql/redshift/aggregates/{name}.sql": _aggregate(fact, key, sums),
         f"sql/redshift/tables/{name}.sql": _create(
             name, f"Grain: one row a {', '.join(key)}.", [*keys, ("entries", "BIGINT"), *sums], key
         ),
     }
-    return _addition(assets, name, entry, files)
+    return _addition(assets, name, [*_kept_copy(assets, pipeline, fact.name), *entry], files)
 
 
 def _is_amount(column: GoldColumn) -> bool:
@@ -153,8 +209,11 @@ def _create(name: str, grain: str, columns: Sequence[Typed], key: Sequence[str])
     return f"-- {grain}\nCREATE TABLE IF NOT EXISTS gold.{quoted(name)} (\n{body}\n)\nDISTSTYLE AUTO;\n"
 
 
-def _addition(assets: Assets, name: str, entry: Sequence[str], files: dict[str, str]) -> Addition:
+def _addition(
+    assets: Assets, name: str, entry: Sequence[str], files: dict[str, str], notes: Sequence[str] = ()
+) -> Addition:
     folder = own_project(assets)
     if there := [file for file in files if (folder / file).exists()]:
         raise UsageError(f"{there[0]} is there already", hint="choose another name")
-    return Addition({"configs/pipeline.yaml": with_entry(folder, "models", name, entry), **files})
+    changed = {"configs/pipeline.yaml": with_entry(folder, "models", name, entry), **files}
+    return Addition(changed, tuple(notes))

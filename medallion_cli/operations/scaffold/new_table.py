@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from medallion_cli.errors import UsageError
 from medallion_cli.operations.scaffold.additions import Addition, own_project, with_entry
+from medallion_cli.operations.scaffold.words import flow
 
 if TYPE_CHECKING:
     from medallion_cli.assets import Assets
@@ -45,7 +46,7 @@ def anew(assets: Assets, pipeline: Pipeline, name: str, columns: Sequence[str]) 
     folder = own_project(assets)
     if not re.fullmatch(r"[A-Za-z_]\w{0,62}", name):
         raise UsageError(f"{name!r} is no table's name", hint="letters, digits and _")
-    entry = {"configs/pipeline.yaml": with_entry(folder, "tables", name, [f"  {name}: {{}}"])}
+    entry = {"configs/pipeline.yaml": with_entry(folder, "tables", name, [f"  {flow(name)}: {{}}"])}
     if _has(assets, pipeline, name):
         if columns:
             raise UsageError(f"{name} has its columns in {pipeline.source['ddl']}", hint="leave --column out")
@@ -58,9 +59,13 @@ def _notes(name: str, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _create(name: str, columns: Sequence[str]) -> str:
+    from medallion_cli.spec import OWN_COLUMN
+
     given = [match for column in columns if (match := _COLUMN.match(column))]
     if len(given) < len(columns):
         raise UsageError("a column is a name and a type", hint='--column "price DECIMAL(12,2)"')
+    if own := [match[1] for match in given if OWN_COLUMN.fullmatch(match[1])]:
+        raise UsageError(f"the pipeline uses the name {own[0]} itself", hint="give the column another name")
     listed = [f"  `{match[1]}` {match[2]}" for match in given] or ["  `name` VARCHAR(200) NOT NULL"]
     key = f"{name}_id"
     body = ",\n".join([f"  `{key}` BIGINT NOT NULL AUTO_INCREMENT", *listed, f"  PRIMARY KEY (`{key}`)"])

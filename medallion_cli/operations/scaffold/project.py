@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from medallion_cli import schemas
 from medallion_cli.assets import PIPELINE, Assets
 from medallion_cli.errors import UsageError
+from medallion_cli.operations.scaffold.words import flow, one_line, schema_name
 
 if TYPE_CHECKING:
     from medallion_cli.operations.scaffold.existing import Address, Catalogue, Existing
@@ -88,7 +89,7 @@ def example(folder: Path) -> Draft:
         path: shipped.read(path) for path in names if "/procedures/" not in path and "/schemas/" not in path
     }
     files[PIPELINE] = schemas.modeline("pipeline") + re.sub(
-        r"(?m)^name: .*$", f"name: {name}", files[PIPELINE], count=1
+        r"(?m)^name: .*$", f"name: {flow(name)}", files[PIPELINE], count=1
     )
     files["configs/dashboard.yaml"] = schemas.modeline("dashboard") + files["configs/dashboard.yaml"]
     return Draft(name, {**files, "README.md": README.format(name=name)})
@@ -97,7 +98,7 @@ def example(folder: Path) -> Draft:
 def empty(folder: Path) -> Draft:
     """One table, to be replaced."""
     name = slug(folder.name)
-    pipeline = EMPTY.format(name=name, schema=name.replace("-", "_"))
+    pipeline = EMPTY.format(name=flow(name), schema=flow(name.replace("-", "_")))
     files = {PIPELINE: schemas.modeline("pipeline") + pipeline, DDL: EMPTY_DDL}
     return Draft(name, {**files, "README.md": README.format(name=name)})
 
@@ -131,12 +132,14 @@ def slug(text: str) -> str:
 
 def table_entry(each: Reviewed) -> list[str]:
     """The lines of a table's entry in pipeline.yaml, indented, with what to look at."""
-    facts = [volume(each.table), *(f"{', '.join(r.columns)} → {r.table}" for r in each.table.references)]
+    references = [f"{', '.join(r.columns)} → {r.table}" for r in each.table.references]
+    facts = one_line("; ".join([volume(each.table), *references]))
     lines = [f"    # review: {note}" for note in each.notes]
+    name = flow(each.table.name)
     if each.personal:
-        personal = f"    personal: [{', '.join(each.personal)}]   # review: guessed by their names"
-        return [f"  {each.table.name}:   # {'; '.join(facts)}", *lines, personal]
-    return [*(line[2:] for line in lines), f"  {each.table.name}: {{}}   # {'; '.join(facts)}"]
+        personal = f"    personal: {flow(list(each.personal))}   # review: guessed by their names"
+        return [f"  {name}:   # {facts}", *lines, personal]
+    return [*(line[2:] for line in lines), f"  {name}: {{}}   # {facts}"]
 
 
 def volume(table: Existing) -> str:
@@ -150,18 +153,19 @@ def volume(table: Existing) -> str:
 def _pipeline(name: str, address: Address, found: Catalogue, reviewed: Sequence[Reviewed]) -> str:
     taken = [each for each in reviewed if each.refused is None]
     left = [
-        f"  # {each.table.name}   # review: left out, since {each.refused}"
+        f"  # {one_line(each.table.name)}   # review: left out, since {each.refused}"
         for each in reviewed
         if each.refused
     ]
+    origin = f"{one_line(found.database)} at {address.host} ({found.server})"
     return "\n".join(
         [
-            f"# Read from {found.database} at {address.host} ({found.server}); search for `review:`; nothing else is needed.",
-            f"name: {name}",
+            f"# Read from {origin}; search for `review:`; nothing else is needed.",
+            f"name: {flow(name)}",
             "source:",
-            f"  schema: {found.database}",
+            f"  schema: {flow(schema_name(found.database))}",
             f"  ddl: {DDL}",
-            f"  time_zone: UTC   # review: what a DATETIME means; the server's clock is {found.time_zone}",
+            f"  time_zone: UTC   # review: what a DATETIME means; the server's clock is {one_line(found.time_zone)}",
             "",
             "business: {time_zone: UTC, currency: EUR}   # review",
             "",
@@ -171,7 +175,7 @@ def _pipeline(name: str, address: Address, found: Catalogue, reviewed: Sequence[
             "",
             "# Every table as it is; medallion model add NAME --kind upsert|scd2|refresh adds one that is made of them.",
             "models:",
-            *(f"  {each.table.name}: {{kind: copy}}" for each in taken),
+            *(f"  {flow(each.table.name)}: {{kind: copy}}" for each in taken),
             "",
         ]
     )
@@ -179,17 +183,18 @@ def _pipeline(name: str, address: Address, found: Catalogue, reviewed: Sequence[
 
 def _schema(address: Address, found: Catalogue, reviewed: Sequence[Reviewed]) -> str:
     lines = [
-        f"-- Tables of {found.database} at {address.host} ({found.server}), as MySQL 8.4 and MariaDB take them.\n"
+        f"-- Tables of {one_line(found.database)} at {address.host} ({found.server}), as MySQL 8.4 and MariaDB take them.\n"
     ]
     lines += [f"{each.ddl};\n" for each in reviewed if each.refused is None]
-    lines += [f"-- left out: {each.table.name}, since {each.refused}" for each in reviewed if each.refused]
+    left = [(one_line(each.table.name), each.refused) for each in reviewed if each.refused]
+    lines += [f"-- left out: {name}, since {reason}" for name, reason in left]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _copied(address: Address) -> str:
     return (
         f"# `up` fills the environment's own source from here, once; the password: MYSQL_PWD, or it asks.\n"
-        f"copy_from: {address.url}\n"
+        f"copy_from: {flow(address.url)}\n"
     )
 
 
@@ -216,5 +221,5 @@ def renamed(draft: Draft, name: str | None) -> Draft:
         return draft
     if slug(name) != name:
         raise UsageError(f"{name!r} is no project's name", hint=f"for example {slug(name)}")
-    pipeline = re.sub(r"(?m)^name: .*$", f"name: {name}", draft.files[PIPELINE], count=1)
+    pipeline = re.sub(r"(?m)^name: .*$", f"name: {flow(name)}", draft.files[PIPELINE], count=1)
     return replace(draft, name=name, files={**draft.files, PIPELINE: pipeline})

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from medallion_cli.errors import UsageError
 from medallion_cli.operations.scaffold.existing import Existing
 from medallion_cli.operations.scaffold.rendering import create_table, plain_type
+from medallion_cli.operations.scaffold.words import one_line
+from medallion_cli.spec import OWN_COLUMN
 
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
-_OURS = re.compile(
-    r"^(Op|_op|_run_id|_generation|_seq|_file|_row|_is_deleted|_from|_to|_deleted|BI_.*|dms_commit_ts|dms_change_seq)$"
-)
 _INEXACT = re.compile(r"^(float|double|real|tinytext|text|mediumtext|longtext|blob|json)")
 # Words of names that tell of a person, in the languages that schemas are mostly written in.
 _PERSONAL = re.compile(
@@ -26,7 +25,7 @@ _PERSONAL = re.compile(
 
 @dataclass(frozen=True)
 class Reviewed:
-    """A table; `refused` says why it is left out, `notes` what to look at, `personal` columns by their names."""
+    """A table; `refused` says why it is left out, `notes` what to look at (a line each), `personal` columns by their names."""
 
     table: Existing
     ddl: str
@@ -38,13 +37,14 @@ class Reviewed:
 def review(tables: tuple[Existing, ...]) -> list[Reviewed]:
     """Each table as it can be taken; references only to those that are."""
     refused = {table.name: reason for table in tables if (reason := _refusal(table))}
+    refused = {name: one_line(reason) for name, reason in refused.items()}
     taken = {table.name for table in tables} - set(refused)
     return [
         Reviewed(
             table,
             create_table(table, taken),
             refused.get(table.name),
-            tuple(_notes(table, taken)),
+            tuple(one_line(note) for note in _notes(table, taken)),
             tuple(column.name for column in table.columns if _PERSONAL.match(column.name)),
         )
         for table in tables
@@ -56,7 +56,7 @@ def _refusal(table: Existing) -> str | None:
         return "its name has more than letters, digits and _"
     if odd := [column.name for column in table.columns if not _NAME.match(column.name)]:
         return f"the name of its column {odd[0]!r} has more than letters, digits and _"
-    if own := [column.name for column in table.columns if _OURS.match(column.name)]:
+    if own := [column.name for column in table.columns if OWN_COLUMN.fullmatch(column.name)]:
         return f"its column {own[0]} has a name that the pipeline uses itself"
     folded = [column.name.lower() for column in table.columns]
     if len(set(folded)) < len(folded):

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from medallion_cli.operations.findings import Finding
+from medallion_cli.spec import OWN_COLUMN
 
 if TYPE_CHECKING:
     from medallion_cli.spec import Model, Pipeline, Table
@@ -39,6 +40,10 @@ def gold_columns(pipeline: Pipeline, others: Mapping[str, tuple[str, ...]]) -> N
 
 def _table(table: Table) -> Iterator[Finding]:
     columns = [column.name for column in table.columns]
+    for name in filter(OWN_COLUMN.fullmatch, columns):
+        where = f"{PIPELINE} tables.{table.name}"
+        what = f"its column {name} has a name that the pipeline uses itself"
+        yield Finding(where, what, "give the column another name at the source", "MED-MOD-010")
     for expectation in table.expectations:
         where = f"{PIPELINE} tables.{table.name}.expectations.{expectation.name}"
         sql = f"SELECT {expectation.expression} FROM {table.name}"

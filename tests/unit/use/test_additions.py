@@ -12,6 +12,7 @@ from medallion_cli.operations.scaffold.additions import Addition, apply, differe
 from medallion_cli.operations.scaffold.new_model import new_model
 from medallion_cli.operations.scaffold.new_table import anew
 from medallion_cli.operations.scaffold.project import empty, example, write
+from medallion_cli.operations.validate import validate_specification
 from medallion_cli.spec import Pipeline, load_pipeline
 
 
@@ -100,6 +101,72 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         new_model(*untouched, name, kind, source, key)
+
+
+def test_a_copy_that_nobody_asked_for_stays_when_a_model_reads_its_table(shop: Path) -> None:
+    """`up` would drop gold.addresses with its rows."""
+    before = {model.name: model.kind for model in load_pipeline(Assets.find(shop)).models}
+    added = _add(shop, "dim_address", "scd2", "addresses")
+    apply(added, shop)
+    after = {model.name: model.kind for model in load_pipeline(Assets.find(shop)).models}
+    assert after == {**before, "dim_address": "scd2"}
+    assert any("gold.addresses stays" in note for note in added.notes)
+    assert _add(shop, "fact_address", "upsert", "addresses").notes == ()
+
+
+def test_a_refresh_is_made_of_a_copy_that_nobody_asked_for(shop: Path) -> None:
+    apply(_add(shop, "agg_cities", "refresh", "addresses", ("city",)), shop)
+    assert load_pipeline(Assets.find(shop)).model("agg_cities").source == "addresses"
+
+
+def _with_table(folder: Path, name: str, columns: str) -> None:
+    ddl = folder / "sql/mysql/schema.sql"
+    ddl.write_text(f"{ddl.read_text()}\nCREATE TABLE `{name}` ({columns});\n")
+    apply(anew(Assets.find(folder), load_pipeline(Assets.find(folder)), name, []), folder)
+
+
+def _found(folder: Path) -> list[str]:
+    return [str(finding) for finding in validate_specification(Assets.find(folder))]
+
+
+def test_columns_that_a_history_has_itself_are_renamed(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    write(empty(folder), folder)
+    columns = "doc_id INT, Version INT, source_version INT, valid_from DATE, doc_sk INT, PRIMARY KEY (doc_id, Version)"
+    _with_table(folder, "docs", columns)
+    added = _add(folder, "dim_doc", "scd2", "docs")
+    apply(added, folder)
+    model = load_pipeline(Assets.find(folder)).model("dim_doc")
+    assert model.key == ("doc_id", "source_source_Version")
+    assert model.inputs[0].touches == "SELECT c.doc_id, c.Version AS source_source_Version FROM changed c"
+    named = [column.name for column in model.columns]
+    assert named == [
+        "doc_id",
+        "source_source_Version",
+        "source_version",
+        "source_valid_from",
+        "source_doc_sk",
+    ]
+    assert any("valid_from is source_valid_from in dim_doc" in note for note in added.notes)
+    assert _found(folder) == []
+
+
+@pytest.mark.parametrize("key", ["no", "y", "on", "null"])
+def test_a_key_that_yaml_takes_for_something_else(tmp_path: Path, key: str) -> None:
+    folder = tmp_path / "new"
+    write(empty(folder), folder)
+    _with_table(folder, "yes", f"`{key}` INT PRIMARY KEY, price DECIMAL(9,2)")
+    apply(_add(folder, "fact_yes", "upsert", "yes"), folder)
+    apply(_add(folder, "off", "refresh", "fact_yes", (key,)), folder)
+    pipeline = load_pipeline(Assets.find(folder))
+    assert (pipeline.model("fact_yes").key, pipeline.model("off").key) == ((key,), (key,))
+    assert _found(folder) == []
+
+
+@pytest.mark.parametrize("column", ["Op INT", "op INT", "_seq INT", "BI_x INT", "dms_commit_ts INT"])
+def test_a_column_of_our_own_name_is_refused(untouched: tuple[Assets, Pipeline], column: str) -> None:
+    with pytest.raises(UsageError, match="uses the name"):
+        anew(*untouched, "z", [column])
 
 
 def test_what_cannot_be_read_is_taken_back(shop: Path) -> None:

@@ -102,6 +102,13 @@ class Draft:
         models = tuple(replace(m, **changes) if m.name == name else m for m in pipeline.models)
         self.project.pipeline = replace(pipeline, models=models)
 
+    def column(self, table: str, old: str, new: str) -> None:
+        """Gives a source table's column another name."""
+        pipeline = self.project.pipeline
+        columns = tuple(replace(c, name=new) if c.name == old else c for c in pipeline.table(table).columns)
+        tables = tuple(replace(t, columns=columns) if t.name == table else t for t in pipeline.tables)
+        self.project.pipeline = replace(pipeline, tables=tables)
+
     def select(self, name: str, old: str, new: str) -> None:
         """Replaces text in a model's SELECT."""
         select = str(self.project.pipeline.model(name).select)

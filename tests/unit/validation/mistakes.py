@@ -300,6 +300,7 @@ WAREHOUSED: list[Mistake] = [
     Mistake("a model returns too little", lambda d: d.select("fact_sales", "i.discount,\n", ""), "sql/silver_to_gold/fact_sales.sql", "fact_sales", "discount"),
     Mistake("an aggregate in another order", lambda d: d.select("agg_customer", "customer_id,\n  COUNT(DISTINCT order_id) AS orders", "COUNT(DISTINCT order_id) AS orders,\n  customer_id"), "sql/redshift/aggregates/agg_customer.sql", "agg_customer", "order"),
     Mistake("a table that is read and not declared", lambda d: d.model("fact_sales", inputs=tuple(i for i in d.project.pipeline.model("fact_sales").inputs if i.table != "orders")), "sql/silver_to_gold/fact_sales.sql", "fact_sales", "missed"),
+    Mistake("a column of our own name", lambda d: d.column("addresses", "city", "OP"), "configs/pipeline.yaml", "tables.addresses", "uses itself"),
     Mistake("touched keys that are not the model's", lambda d: d.model("fact_sales", inputs=tuple(replace(i, touches="SELECT i.order_id FROM changed c JOIN order_items i ON i.order_id = c.order_id") if i.touches else i for i in d.project.pipeline.model("fact_sales").inputs)), "configs/pipeline.yaml", "models.fact_sales.inputs.orders", "line_no"),
 ]  # fmt: skip
 
