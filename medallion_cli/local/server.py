@@ -107,7 +107,9 @@ def serve(runtime: Runtime) -> None:
         while not ended.wait(FOLDER_SECONDS) and pidfile.exists():
             pass
     finally:
-        if not pidfile.exists():  # somebody removed the folder: engines, which end with this, may wait for their files for ever
+        if (
+            not pidfile.exists()
+        ):  # somebody removed the folder: engines, which end with this, may wait for their files for ever
             threading.Timer(FOLDER_SECONDS, os._exit, [1]).start()
         (runtime.state / "daemon.json").unlink(missing_ok=True)
         for service in reversed(started):
