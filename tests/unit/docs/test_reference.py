@@ -16,6 +16,7 @@ from medallion_cli.commands import completion
 from medallion_cli.commands.documents import DOCUMENTS, schema
 from medallion_cli.commands.examples import EXAMPLES
 from medallion_cli.documents.reference import reference
+from medallion_cli.settings import OVERRIDES
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,6 +30,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, An
             yield from commands(each, (*path, name))
 
 
+READ = re.compile(r"(?:environ\.get\(|environ\[|envvar=|_root\()\"(MEDALLION_\w+|JAVA_HOME|PAGER)\"")
 COLOUR = re.compile(r"\x1b\[(?:3|4|9)\d")
 ALL = dict(commands(TREE))
 
@@ -36,6 +38,16 @@ ALL = dict(commands(TREE))
 def test_the_reference_is_what_the_commands_say() -> None:
     again = "python -m medallion_cli.documents.reference > docs/commands.md"
     assert (ROOT / "docs/commands.md").read_text(encoding="utf-8") == reference(), again
+
+
+def test_the_reference_names_every_variable_that_is_read() -> None:
+    read = {f"MEDALLION_{name.upper()}" for name in OVERRIDES}
+    sources = [path for path in (ROOT / "medallion_cli").rglob("*.py") if path.name != "spark_job.py"]
+    for path in sources:  # that one's are set by what starts it
+        read |= set(READ.findall(path.read_text(encoding="utf-8")))
+    assert {"MEDALLION_ENV", "MEDALLION_STATE_HOME", "JAVA_HOME", "PAGER"} <= read
+    section = reference().partition("## Environment variables")[2].partition("\n## ")[0]
+    assert [name for name in sorted(read) if f"`{name}`" not in section] == []
 
 
 @pytest.mark.parametrize("path", ALL)
