@@ -31,7 +31,7 @@ from medallion_cli.commands import (
 from medallion_cli.commands import demo as demo_commands
 from medallion_cli.commands import local as local_commands
 from medallion_cli.commands import quarantine as quarantine_commands
-from medallion_cli.commands.context import Invocation
+from medallion_cli.commands.context import FORMS, Invocation
 from medallion_cli.console import Terminal
 from medallion_cli.errors import MedallionError, UsageError
 
@@ -84,9 +84,6 @@ def options(
     terminal = Terminal(output="json" if output == "json" else "table", quiet=quiet)
     context.obj = Invocation(env, project, terminal, debug, {"region": region, "profile": profile}, output)
 
-
-# What some commands write beside a table and JSON.
-FORMS = {"query": ("csv", "parquet"), "peek": ("csv",), "lineage": ("mermaid",)}
 
 make.register(app)
 add.register(app)

@@ -27,12 +27,14 @@ from rich.progress import (
 )
 from rich.progress_bar import ProgressBar
 from rich.text import Text
+from rich.tree import Tree
 
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Failed, Finished, Noted, Progressed, Started
 
 Output = Literal["table", "json"]
 T = TypeVar("T")
+UNBROKEN = 100_000  # columns: wider than any line
 
 
 @dataclass
@@ -122,7 +124,7 @@ class Terminal:
         buffer = io.StringIO()
         whole = Terminal(self.output, self.quiet)
         whole.out = Console(
-            file=buffer, force_terminal=True, width=100_000, highlight=False, no_color=self.out.no_color
+            file=buffer, force_terminal=True, width=UNBROKEN, highlight=False, no_color=self.out.no_color
         )
         whole.rows(None, columns, rows, grouped=False)
         if not page(buffer.getvalue()):
@@ -143,8 +145,10 @@ class Terminal:
             self.out.print(text, soft_wrap=True)
 
     def print(self, renderable: object) -> None:
-        """Anything rich can draw, on stdout."""
-        self.out.print(renderable)
+        """Anything rich can draw, on stdout; a pipe gets trees with their lines whole."""
+        is_broken = isinstance(renderable, Tree | Text) and not self.out.is_terminal
+        console = Console(file=self.out.file, width=UNBROKEN, highlight=False) if is_broken else self.out
+        console.print(renderable)
 
     def say(self, text: str, style: str | None = "dim") -> None:
         """One line of talk on stderr."""

@@ -178,13 +178,10 @@ def _table(name: str, spec: TableEntry, entry: PipelineFile, source: Mapping[str
         raise UsageError(
             f"{PIPELINE}: tables.{name}: no column {unknown[0]} (has {', '.join(sorted(known))})"
         )
-    key = tuple(spec.key) or ddl.key
-    if not key:
-        raise UsageError(f"{PIPELINE}: tables.{name}: no primary key; name one with `key:`")
     return Table(
         name=name,
         schema=entry.source.schema_,
-        key=key,
+        key=_table_key(name, spec, entry.source.ddl, ddl),
         columns=tuple(Column(n, t, null, tuple(spec.clean.get(n, ()))) for n, t, null in ddl.columns),
         expectations=tuple(expectation(n, e) for n, e in spec.expectations.items()),
         personal=tuple(spec.personal),
@@ -192,6 +189,22 @@ def _table(name: str, spec: TableEntry, entry: PipelineFile, source: Mapping[str
         schema_drift=spec.schema_drift,
         bad_files=spec.bad_files or entry.bad_files,
     )
+
+
+def _table_key(name: str, spec: TableEntry, file: str, ddl: TableDdl) -> tuple[str, ...]:
+    """The primary key; `key:` may repeat it, no more: DMS writes before-images, which tell a changed key, of no other."""
+    if not ddl.key:
+        raise UsageError(
+            f"{PIPELINE}: tables.{name}: no primary key in {file}",
+            hint=f"ALTER TABLE {name} ADD PRIMARY KEY (…) at the source and in {file}, or leave the table out",
+        )
+    if spec.key and set(spec.key) != set(ddl.key):
+        raise UsageError(
+            f"{PIPELINE}: tables.{name}.key: {', '.join(spec.key)} is not the primary key in {file}, which is "
+            f"{', '.join(ddl.key)}: DMS tells a changed key by that alone",
+            hint=f"leave out `key:` of tables.{name} in {PIPELINE}",
+        )
+    return tuple(spec.key) or ddl.key
 
 
 def _freshness(own: FreshnessEntry, default: FreshnessEntry) -> Freshness:

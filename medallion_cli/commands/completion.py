@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from medallion_cli.errors import MedallionError
 
 VARIABLE = "_MEDALLION_COMPLETE"  # set by the shell's function, as typer makes it
 NO_ENVIRONMENT = ("pipeline", "dashboard", "synthetic", "prices")
-LAYERS = ("bronze", "silver", "gold")
 Names = Callable[["Line"], Iterable[str]]
 
 
 class Line:
-    """The command line so far: its environment and its project."""
+    """The command line so far: its environment, its project, the command's own values, and the word at the cursor."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, word: str = "") -> None:
+        self.values, self.word = context.params, word
         given = context.find_root().params
         self.env = str(given.get("env") or os.environ.get("MEDALLION_ENV") or "local")
         project = given.get("project") or os.environ.get("MEDALLION_PROJECT")
@@ -51,6 +51,35 @@ def things(line: Line) -> list[str]:
     return list(dict.fromkeys([*tables(line), *models(line)]))
 
 
+def peeked(line: Line) -> list[str]:
+    """What the layer that was named has: models in staging and gold, tables before; silver also has their changes."""
+    match line.values.get("layer"):
+        case "staging" | "gold":
+            return models(line)
+        case "silver":
+            return [name for table in tables(line) for name in (table, f"{table}_changes")]
+        case _:
+            return tables(line)
+
+
+def followed(line: Line) -> Iterator[str]:
+    """What lineage follows: tables, models, views and visuals; the columns of one once its dot is typed."""
+    from medallion_cli.assets import Assets
+    from medallion_cli.dashboard import load_dashboard
+    from medallion_cli.lineage import gold_columns
+    from medallion_cli.spec import load_pipeline
+
+    assets = Assets.find(line.project)
+    pipeline = load_pipeline(assets)
+    known = {table.name: [column.name for column in table.columns] for table in pipeline.tables}
+    known |= {name: list(columns) for name, columns in gold_columns(pipeline, assets).items()}
+    owner, dot, _ = line.word.partition(".")
+    if dot:
+        yield from (f"{owner}.{column}" for column in known.get(owner, ()))
+    else:
+        yield from (*known, *(visual.id for visual in load_dashboard(assets).visuals))
+
+
 def environments(line: Line) -> list[str]:
     """configs/<env>.yaml of the project and the shipped ones."""
     from medallion_cli.assets import Assets
@@ -67,9 +96,30 @@ def runs(line: Line) -> list[str]:
     from medallion_cli.operations.runs import recent
 
     call = Invocation(line.env, line.project, Terminal(quiet=True))
-    if call.settings.target == "embedded" and local.seen(call):
+    if call.settings.target == "embedded" and (not local.exists(call) or local.seen(call)):
         return []
     return [brief.run_id for brief in recent(call.target, call.outputs, 20)]
+
+
+def origins(line: Line) -> list[str]:
+    """Where a replay can begin."""
+    from medallion_cli.operations.replay import EVERYTHING
+
+    return [EVERYTHING, *runs(line)]
+
+
+def logged(line: Line) -> list[str]:
+    """Layers and components that have logs."""
+    from medallion_cli.operations.logs import GROUPS
+
+    return list(GROUPS)
+
+
+def forms(line: Line) -> list[str]:
+    """Of --output: what all commands take, and what some do; which one is typed is not known there."""
+    from medallion_cli.commands.context import FORMS
+
+    return list(dict.fromkeys(["table", "json", *(form for forms in FORMS.values() for form in forms)]))
 
 
 def codes(line: Line) -> list[str]:
@@ -97,17 +147,19 @@ COMMON: dict[str, Names] = {
     "model": models,
     "run_id": runs,
     "env": environments,
-    "layer": _fixed(*LAYERS),
+    "layer": _fixed("bronze", "silver", "gold"),
     "code": codes,
     "kind": _fixed("copy", "upsert", "scd2", "refresh"),
-    "output": _fixed("table", "json", "csv", "parquet", "mermaid"),
-    "where": _fixed(*LAYERS, "dms", "glue", "lambda", "states", "redshift", "local"),
+    "output": forms,
+    "where": logged,
     "only": _fixed("sql", "scripts", "lambda"),
 }
 OWN: dict[tuple[str, str], Names] = {
     ("peek", "layer"): _fixed("source", "bronze", "silver", "staging", "gold"),
-    ("peek", "table"): things,
-    ("lineage", "name"): things,
+    ("peek", "table"): peeked,
+    ("lineage", "name"): followed,
+    ("replay", "from_"): origins,
+    ("replay", "layer"): _fixed("silver", "gold"),
     ("local simulate", "kind"): _fixed(
         "ties", "late", "duplicate", "key-only-delete", "null-op", "suspend", "fail"
     ),
@@ -131,7 +183,7 @@ def attach(command: Any, path: tuple[str, ...] = ()) -> None:
 def _completer(names: Names) -> Callable[[Any, Any, str], list[Any]]:
     def complete(context: Any, parameter: Any, incomplete: str) -> list[Any]:
         try:
-            found = list(names(Line(context)))
+            found = list(names(Line(context, incomplete)))
         except (MedallionError, OSError):  # the line is not finished: nothing is told
             return []
         return [

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What some commands write beside a table and JSON.
+FORMS = {"query": ("csv", "parquet"), "peek": ("csv",), "lineage": ("mermaid",)}
+
 
 @dataclass
 class Invocation:

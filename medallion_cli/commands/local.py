@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medallion_cli import INSTALL_LOCAL
 from medallion_cli.commands.context import Invocation, invocation
 from medallion_cli.errors import MedallionError, UsageError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from medallion_cli.operations.doctor.rules import Finding
 
 app = typer.Typer(no_args_is_help=True, help="The embedded AWS on this machine: start, stop, status, reset.")
-INSTALL = "pip install 'medallion[local]'"
 
 
 def reach(call: Invocation) -> Endpoint:
@@ -212,7 +212,7 @@ def _lifecycle() -> ModuleType:
 
     for name in ("moto", "pyspark"):  # looked for, not imported: that takes most of a second
         if find_spec(name) is None:
-            raise MedallionError(f"the local engines are not installed: no {name}", hint=INSTALL)
+            raise MedallionError(f"the local engines are not installed: no {name}", hint=INSTALL_LOCAL)
     from medallion_cli.local import lifecycle
 
     return lifecycle

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.commands.tabular import show
 from medallion_cli.errors import MedallionError
+from medallion_cli.folders import state_root
 from medallion_cli.operations.query import query
 
 if TYPE_CHECKING:
@@ -147,11 +146,10 @@ def _completer(catalog: Catalog) -> Any:
 
 
 def _history(name: str) -> Any:
-    """A file of the user's own under the state folder; in memory alone where none can be written."""
+    """A file of the user's own under the state folder, where no environment's name begins with a dot; else in memory alone."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
-    root = os.environ.get("MEDALLION_STATE_HOME") or os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    path = Path(root).expanduser() / "medallion-history" / f"{name}.sql"
+    path = state_root() / ".query-history" / f"{name}.sql"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)

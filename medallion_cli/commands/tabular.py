@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli import INSTALL_LOCAL
 from medallion_cli.errors import MedallionError, UsageError
 
 if TYPE_CHECKING:
     from medallion_cli.aws.warehouse_values import Column, Rows
     from medallion_cli.commands.context import Invocation
-
-INSTALL = "pip install 'medallion[local]'"
 
 
 def show(call: Invocation, found: Rows) -> None:
@@ -81,7 +80,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow.parquet import write_table
     except ImportError:
-        raise MedallionError("Parquet needs pyarrow", hint=INSTALL) from None
+        raise MedallionError("Parquet needs pyarrow", hint=INSTALL_LOCAL) from None
     return pyarrow, write_table
 
 

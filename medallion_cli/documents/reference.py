@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from medallion_cli.commands.examples import EXAMPLES
+from medallion_cli.settings import OVERRIDES
 
 HEAD = """# Commands
 
@@ -26,18 +27,22 @@ CODES = """## Exit codes
 | 0 | done |
 | 1 | failed: an error of AWS, of an engine, of the network; at most two lines on stderr, the second is what to type next |
 | 2 | wrong usage: unknown names, a specification that cannot be read, a confirmation that nobody gave |
-| 3 | a check found something: `validate`, `plan`, `drift`, `verify`, `status`, `doctor` |
+| 3 | a check found something: `validate`, `plan`, `drift`, `verify`, `trace`, `status`, `doctor`; \
+`init`: what it made does not validate; `up`: it would fail, or lose data |
 | 130 | interrupted; the same command goes on |
 """
-VARIABLES = """## Environment variables and folders
+VARIABLES = f"""## Environment variables and folders
 
 | variable | what it does |
 |---|---|
 | `MEDALLION_ENV`, `MEDALLION_PROJECT` | `--env`, `--project` |
-| `MEDALLION_CONNECTION` | how the warehouse is reached, `direct` or `data_api`, in place of the environment's setting |
+| {", ".join(f"`MEDALLION_{name.upper()}`" for name in OVERRIDES)} | \
+the setting of that name, in place of the one in `configs/<env>.yaml`; an option of that name wins |
 | `MEDALLION_MYSQL_PASSWORD`, `MYSQL_PWD` | the password of `--from-mysql` |
-| `MEDALLION_STATE_HOME` | local environments; else `$XDG_STATE_HOME/medallion`, `~/.local/state/…` (root: `/var/lib/…`) |
+| `MEDALLION_STATE_HOME` | local environments, the history of `query`'s shell; \
+else `$XDG_STATE_HOME/medallion`, `~/.local/state/…` (root: `/var/lib/…`) |
 | `MEDALLION_CACHE_HOME` | engines, parsed DDL; else `$XDG_CACHE_HOME/medallion`, `~/.cache/…` (root: `/var/cache/…`) |
+| `JAVA_HOME` | the Java of local Spark, where it is of version 17 to 21; else the `PATH`'s `java`, then the extra's own |
 | `AWS_PROFILE` and the others of the AWS SDK | credentials of environments on AWS |
 | `NO_COLOR` | no colour |
 | `COLUMNS` | the width that tables and charts are drawn for |

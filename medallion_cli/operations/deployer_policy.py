@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli import INSTALL_LOCAL
 from medallion_cli.errors import MedallionError
 from medallion_cli.operations import own_calls
 from medallion_cli.operations.deployer_scopes import (
@@ -74,7 +75,7 @@ def _of_type(type_: str, used: set[str]) -> Iterator[str]:
         from cfnlint.schema import PROVIDER_SCHEMA_MANAGER as SCHEMAS
     except ImportError as error:
         raise MedallionError(
-            "cfn-lint, which carries AWS's schemas, is not installed", hint="pip install 'medallion[local]'"
+            "cfn-lint, which carries AWS's schemas, is not installed", hint=INSTALL_LOCAL
         ) from error
     yield from TYPES_WITHOUT_SCHEMA.get(type_, ())
     schema = SCHEMAS.get_resource_schema("us-east-1", type_).schema

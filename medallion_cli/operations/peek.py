@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli import INSTALL_LOCAL
 from medallion_cli.errors import MedallionError, UsageError
 from medallion_cli.events import Event, Finished, Noted, Started
 from medallion_cli.privacy import MASK, personal_columns
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 LAYERS = ("source", "bronze", "silver", "staging", "gold")
 CHANGES = "_changes"
-INSTALL = "pip install 'medallion[local]'"
 MOST_FILES = 200  # of bronze, that are read in the search of a key
 
 
@@ -182,7 +182,9 @@ def _pyarrow() -> tuple[Any, Any]:
     try:
         from pyarrow import compute, parquet
     except ImportError:
-        raise MedallionError("bronze is Parquet, which needs pyarrow to be read", hint=INSTALL) from None
+        raise MedallionError(
+            "bronze is Parquet, which needs pyarrow to be read", hint=INSTALL_LOCAL
+        ) from None
     return parquet, compute
 
 

@@ -1,4 +1,4 @@
-"""The quickstart and the guides are typed as they stand, in one environment; `<!-- run -->` marks what is.
+"""The quickstart and the guides are typed as they stand, in one environment: the blocks that tests/marked.py finds.
 
 With MEDALLION_CAPTURES=docs/screens.md what terminals of 80 and of 160 columns show meanwhile is written there.
 """
@@ -21,27 +21,10 @@ from pathlib import Path
 import pytest
 from command_line import REPOSITORY
 from documented import conforms
+from marked import TYPED, typed
+from screens import page
 
 pytestmark = [pytest.mark.engine, pytest.mark.recovery]
-DOCUMENTS = REPOSITORY / "docs"
-MARKED = re.compile(r"<!-- run(?:: project)? -->\n```\w*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-SCREENS = (
-    "medallion status",
-    "medallion doctor",
-    "medallion runs",
-    "medallion runs show",
-    "medallion dashboard",
-    "medallion verify",
-    "medallion trace --table orders --key 1",
-    "medallion peek silver orders --limit 3",
-    "medallion lineage fact_payments",
-)
-WIDTHS = (80, 160)  # columns
-HEAD = """# Screens
-
-What terminals of 80 and of 160 columns show, captured while the quickstart was typed, without colour:
-`MEDALLION_CAPTURES=docs/screens.md make test-recovery` writes this page anew.
-"""
 JSON = (
     "status",
     "doctor",
@@ -62,12 +45,7 @@ JSON = (
     "table add coupons --dry-run",
     "pause --schedule",
 )
-GUIDES = ("add-a-table.md", "add-a-model.md", "recover.md")
-
-
-def blocks(path: Path) -> list[str]:
-    """The marked blocks of a document."""
-    return MARKED.findall(path.read_text(encoding="utf-8"))
+QUICKSTART, *OTHERS = TYPED
 
 
 @dataclass
@@ -127,21 +105,11 @@ def typist(home: Path) -> Typist:
     return Typist(folder, home)
 
 
-def captured(typist: Typist) -> str:
-    """The screens, a block for each width at which one looks different."""
-    parts = [HEAD]
-    for line in SCREENS:
-        parts.append(f"## {line.split(' --')[0].removeprefix('medallion ')}\n")
-        shown = dict.fromkeys(typist.seen(line, width) for width in WIDTHS)
-        parts += [f"```\n$ {line}\n{screen}\n```\n" for screen in shown]
-    return "\n".join(parts)
-
-
 def test_the_quickstart_but_its_end(typist: Typist) -> None:
-    *first, broken, _ = blocks(DOCUMENTS / "quickstart.md")
+    *first, broken, _ = typed(QUICKSTART)
     assert typist.type("".join(first).splitlines()) == []
     if file := os.environ.get("MEDALLION_CAPTURES"):
-        (REPOSITORY / file).write_text(captured(typist), encoding="utf-8")
+        (REPOSITORY / file).write_text(page(typist.seen), encoding="utf-8")
     assert typist.type(broken.splitlines()) == []
 
 
@@ -155,13 +123,13 @@ def test_a_document_is_as_its_schema_says(typist: Typist, line: str) -> None:
     conforms(tuple(line.split()), json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("guide", GUIDES)
-def test_a_guide(typist: Typist, guide: str) -> None:
-    lines = "".join(blocks(DOCUMENTS / "guides" / guide)).splitlines()
+@pytest.mark.parametrize("document", OTHERS)
+def test_another_document(typist: Typist, document: str) -> None:
+    lines = "".join(typed(document)).splitlines()
     assert lines
     assert typist.type(lines) == []
 
 
 def test_its_end_leaves_nothing(typist: Typist) -> None:
-    assert typist.type(blocks(DOCUMENTS / "quickstart.md")[-1].splitlines()) == []
+    assert typist.type(typed(QUICKSTART)[-1].splitlines()) == []
     assert not (typist.home / "shop-local").exists()

@@ -22,7 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*command, "--wheel-dir", str(folder), str(REPOSITORY)], check=True)
-    (found,) = folder.glob("medallion-*.whl")
+    (found,) = folder.glob("medallion_cli-*.whl")
     return found
 
 

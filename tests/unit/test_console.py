@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
 
 from medallion_cli.aws.orchestration import Execution
 from medallion_cli.console import Terminal
@@ -31,6 +33,21 @@ def test_a_pipe_gets_every_character_on_one_line_a_row() -> None:
         f"{'a' * 30}      1",
         f"b  [31m{' ' * 25}2,000",
     ]
+
+
+def _drawn(terminal: bool) -> list[str]:
+    """A tree of three levels with a long line in the deepest, on 40 columns."""
+    subject, out = Terminal(), io.StringIO()
+    subject.out = Console(file=out, width=40, force_terminal=terminal, no_color=True, highlight=False)
+    tree = Tree(Text("orders 1"))
+    tree.add(Text("changes")).add(Text("before ") + Text("x" * 300 + " ") + Text("y" * 300))
+    subject.print(tree)
+    return out.getvalue().splitlines()
+
+
+def test_a_pipe_gets_the_lines_of_a_tree_whole_and_without_blanks_at_their_ends() -> None:
+    assert _drawn(False) == ["orders 1", "└── changes", f"    └── before {'x' * 300} {'y' * 300}"]
+    assert all(len(line) <= 40 for line in _drawn(True))
 
 
 def test_a_terminal_cuts_texts_and_never_numbers() -> None:

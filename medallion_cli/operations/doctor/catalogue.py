@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from medallion_cli import INSTALL_LOCAL
 from medallion_cli.operations.doctor.drift_rules import DRIFT
 from medallion_cli.operations.doctor.preflight_rules import PREFLIGHT
 from medallion_cli.operations.doctor.rules import Finding, Rule, found
@@ -53,7 +54,7 @@ _RULES = (
         "MED-ENV-005",
         "no Java that Spark can use",
         "Jobs of silver and gold do not start.",
-        "pip install 'medallion[local]'",
+        INSTALL_LOCAL,
         note="The extra brings Java 17; JAVA_HOME, when set, has to lead to a Java of version 17.",
     ),
     Rule(

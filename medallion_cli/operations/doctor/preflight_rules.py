@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medallion_cli import DISTRIBUTION
 from medallion_cli.operations.doctor.rules import Rule
 
 PREFLIGHT = (
@@ -13,5 +14,5 @@ PREFLIGHT = (
     Rule("MED-UP-05", "the account's DMS roles", "DMS can not make its network or its logs.", "medallion plan"),
     Rule("MED-UP-06", "QuickSight subscription", "There is no dashboard in QuickSight.", "medallion plan"),
     Rule("MED-UP-07", "classes and versions offered", "The region does not have what is configured.", "medallion plan"),
-    Rule("MED-UP-08", "this machine", "Other versions than those that were tried.", "pip install --upgrade medallion"),
+    Rule("MED-UP-08", "this machine", "Other versions than those that were tried.", f"pip install {DISTRIBUTION}"),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli import INSTALL_LOCAL
 from medallion_cli.operations.findings import Finding
 from medallion_cli.operations.validation.documents import (
     UNKNOWN,
@@ -45,7 +46,7 @@ ERRORS = words(
     """
 )
 NOT_INSTALLED = Finding(
-    WHERE, "statelint is not installed: one of two validators is missing", "pip install 'medallion[local]'", "MED-ASL-001"
+    WHERE, "statelint is not installed: one of two validators is missing", INSTALL_LOCAL, "MED-ASL-001"
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli import INSTALL_LOCAL
 from medallion_cli.operations.findings import Finding
 from medallion_cli.operations.validation.deployment import template_place
 from medallion_cli.operations.validation.documents import Document, at, mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 NOT_INSTALLED = Finding(
     "infra_templates",
     "cfn-lint is not installed, so nothing was compared with AWS's resource schemas",
-    "pip install 'medallion[local]', then validate again",
+    f"{INSTALL_LOCAL}, then validate again",
     "MED-TPL-001",
 )
 

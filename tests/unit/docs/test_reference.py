@@ -16,6 +16,7 @@ from medallion_cli.commands import completion
 from medallion_cli.commands.documents import DOCUMENTS, schema
 from medallion_cli.commands.examples import EXAMPLES
 from medallion_cli.documents.reference import reference
+from medallion_cli.settings import OVERRIDES
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,6 +30,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, An
             yield from commands(each, (*path, name))
 
 
+READ = re.compile(r"(?:environ\.get\(|environ\[|envvar=|_root\()\"(MEDALLION_\w+|JAVA_HOME|PAGER)\"")
 COLOUR = re.compile(r"\x1b\[(?:3|4|9)\d")
 ALL = dict(commands(TREE))
 
@@ -36,6 +38,16 @@ ALL = dict(commands(TREE))
 def test_the_reference_is_what_the_commands_say() -> None:
     again = "python -m medallion_cli.documents.reference > docs/commands.md"
     assert (ROOT / "docs/commands.md").read_text(encoding="utf-8") == reference(), again
+
+
+def test_the_reference_names_every_variable_that_is_read() -> None:
+    read = {f"MEDALLION_{name.upper()}" for name in OVERRIDES}
+    sources = [path for path in (ROOT / "medallion_cli").rglob("*.py") if path.name != "spark_job.py"]
+    for path in sources:  # that one's are set by what starts it
+        read |= set(READ.findall(path.read_text(encoding="utf-8")))
+    assert {"MEDALLION_ENV", "MEDALLION_STATE_HOME", "JAVA_HOME", "PAGER"} <= read
+    section = reference().partition("## Environment variables")[2].partition("\n## ")[0]
+    assert [name for name in sorted(read) if f"`{name}`" not in section] == []
 
 
 @pytest.mark.parametrize("path", ALL)
@@ -81,6 +93,15 @@ def test_every_command_that_prints_json_has_a_schema() -> None:
         ("medallion doctor explain MED-DMS-03", ["MED-DMS-030"]),
         ("medallion peek sil", ["silver"]),
         ("medallion --project tests/projects/sakila peek gold fact_p", ["fact_payment"]),
+        ("medallion peek silver orders_", ["orders_changes"]),
+        ("medallion peek gold orders_c", []),
+        ("medallion logs ", ["source", "stepfunctions", "mysql", "engines", "bronze"]),
+        ("medallion replay --layer ", ["silver", "gold"]),
+        ("medallion replay --from ", ["all"]),
+        ("medallion lineage v_tot", ["v_total_sales"]),
+        ("medallion lineage sales_over", ["sales_over_time"]),
+        ("medallion lineage v_total_sales.rev", ["v_total_sales.revenue"]),
+        ("medallion lineage orders.sta", ["orders.status"]),
         ("medallion run --outp", ["--output"]),
         ("medallion --project no/such/folder run --table ", []),
     ],
@@ -98,6 +119,43 @@ def test_tab_offers_names(
     assert bool(offered) == bool(found)
 
 
+def accepted() -> dict[tuple[str, str], list[str]]:
+    """(command, parameter) → the words that the command itself takes, of all that take a few words only."""
+    from medallion_cli.local.replication.simulation import KINDS
+    from medallion_cli.operations import logs, peek, replay, run
+    from medallion_cli.operations.deployment import code
+
+    return {
+        ("run", "layer"): list(run.LAYERS),
+        ("replay", "layer"): list(replay.LAYERS),
+        ("peek", "layer"): list(peek.LAYERS),
+        ("logs", "where"): list(logs.GROUPS),
+        ("up", "only"): list(code.PARTS),
+        ("local simulate", "kind"): list(KINDS),
+        ("model add", "kind"): ["copy", "upsert", "scd2", "refresh"],
+    }
+
+
+def test_tab_offers_the_words_that_a_command_takes() -> None:
+    line = completion.Line(typer.Context(TREE))
+    for place, words in accepted().items():
+        names = completion.OWN.get(place) or completion.COMMON[place[1]]
+        assert sorted(names(line)) == sorted(words), place
+
+
+def test_there_are_no_other_fixed_words() -> None:
+    offers = [
+        (
+            (path, parameter.name),
+            completion.OWN.get((path, parameter.name)) or completion.COMMON.get(parameter.name),
+        )
+        for path, command in ALL.items()
+        for parameter in command.params
+    ]
+    fixed = {place for place, names in offers if getattr(names, "__name__", "") in ("<lambda>", "logged")}
+    assert fixed == set(accepted())
+
+
 def test_tab_offers_runs_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from medallion_cli.operations import runs
 
@@ -106,6 +164,7 @@ def test_tab_offers_runs_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
     asked: list[str] = []
     monkeypatch.setattr(runs, "recent", lambda *_: asked.append("runs") or [Brief()])
+    monkeypatch.setattr("medallion_cli.commands.local.exists", lambda call: True)
     monkeypatch.setattr("medallion_cli.commands.local.seen", lambda call: ["stopped"])
     assert completion.runs(completion.Line(typer.Context(TREE))) == []
     assert asked == []

@@ -15,7 +15,7 @@ import pytest
 from medallion_cli.assets import Assets
 from medallion_cli.aws.warehouse_values import Column, Rows
 from medallion_cli.commands.lineage_view import document
-from medallion_cli.commands.shell import candidates
+from medallion_cli.commands.shell import _history, candidates
 from medallion_cli.dashboard import Measure, Slice, Visual, load_dashboard
 from medallion_cli.errors import MedallionError, UsageError
 from medallion_cli.lineage import lineage
@@ -163,3 +163,14 @@ def test_gold_is_asked_again_only_when_the_answer_is_old() -> None:
     times, looks = iter([0.0, 10.0, 31.0]), list[int]()
     asked = Asked(lambda: {"n": looks.append(1) or len(looks)}, every=30, clock=lambda: next(times))
     assert [asked.document()["n"] for _ in range(3)] == [1, 1, 2]
+
+
+def test_the_shell_s_history_is_in_the_state_folder_under_a_name_that_no_environment_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDALLION_STATE_HOME", str(tmp_path))
+    _history("shop-local").store_string("SELECT 1")
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert file.relative_to(tmp_path).parts[0].startswith(".")
+    assert "SELECT 1" in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
