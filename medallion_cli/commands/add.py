@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medallion_cli.commands.context import Invocation, invocation
+from medallion_cli.commands.dry_run import DryRun
 from medallion_cli.commands.make import Url, asking
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 table_app = typer.Typer(no_args_is_help=True, help="Source tables of the project.")
 model_app = typer.Typer(no_args_is_help=True, help="Gold models of the project.")
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the lines; change nothing.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from medallion_cli.commands.context import Invocation, invocation
 from medallion_cli.commands.data import show_result, warehouse
+from medallion_cli.commands.dry_run import DryRun
 
 if TYPE_CHECKING:
     from medallion_cli.operations.replay import ReplayPlan
@@ -28,9 +29,7 @@ def replay(
     table: Annotated[
         str | None, typer.Option("--table", "-t", help="Only this table, and models that read it.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what it reads and touches, no more.")
-    ] = False,
+    dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Process again what a run and those after it took, by today's rules; what differs is replaced at one go.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medallion_cli.commands.context import Invocation, invocation
-from medallion_cli.commands.make import fill
+from medallion_cli.commands.dry_run import DryRun, would
+from medallion_cli.commands.make import fill, filled
 from medallion_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,18 +37,27 @@ def seed(
     seed_: Annotated[
         int | None, typer.Option("--seed", help="Makes it repeatable; an interrupted seed goes on.")
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Fill the source with synthetic rows or with those of a database, or change what is there."""
     call = invocation(context)
+    if from_mysql and dry_run:
+        would(call, filled(call, from_mysql))
+        return
     if from_mysql:
         fill(call, from_mysql)
         return
     if not rows and not changes:
         raise UsageError("nothing to seed", hint=call.command("seed --rows 100000"))
-    from medallion_cli.operations import paused
+    from medallion_cli.aws.source import Source
+    from medallion_cli.operations import dry_runs, paused
     from medallion_cli.operations.seed import seed as sow
 
     paused.refuse(call.target)
+    if dry_run:
+        source = Source(call.target, call.outputs["SourceFunctionName"])
+        would(call, dry_runs.of_seed(source, rows, changes, seed_))
+        return
     result = call.terminal.follow(
         sow(call.target, call.outputs, call.settings, call.pipeline, rows, changes, seed_)
     )
@@ -67,12 +77,17 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", help="Start it and do not wait: see runs, logs.")
     ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Bring bronze, silver and gold up to now. Ctrl-C detaches; the same command attaches again."""
     call = invocation(context)
+    from medallion_cli.operations import dry_runs
     from medallion_cli.operations import run as runs
 
     plan = runs.plan(call.pipeline, layer, table, full)
+    if dry_run:
+        would(call, dry_runs.of_run(call.target, call.outputs, plan))
+        return
     result = call.terminal.follow(runs.run(call.target, call.outputs, call.settings, plan, detach))
     show_result(call, result)
 
@@ -80,14 +95,19 @@ def run(
 def retry(
     context: typer.Context,
     run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Default: the last run.")] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Retry a run that failed: redriven under its own id, or where AWS allows that no more, started anew.
 
     Nothing is done twice. A run that succeeded is left alone, one in flight is followed.
     """
     call = invocation(context)
+    from medallion_cli.operations import dry_runs
     from medallion_cli.operations import retry as retries
 
+    if dry_run:
+        would(call, dry_runs.of_retry(call.target, call.outputs, run_id))
+        return
     found = call.terminal.follow(retries.retry(call.target, call.outputs, call.settings, run_id))
     if found.result is not None and not call.terminal.wants_json:
         show_result(call, found.result)
@@ -122,14 +142,18 @@ def merge(
     run_id: Annotated[
         str | None, typer.Option("--run", help="The run that staged; default the last one.")
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Merge staged rows into gold. Merging twice changes nothing; merging out of order is refused."""
     call = invocation(context)
+    from medallion_cli.operations import dry_runs
     from medallion_cli.operations.merge import merge as merge_staged
 
-    rows = call.terminal.follow(
-        merge_staged(call.target, call.outputs, call.pipeline, warehouse(call), model, run_id)
-    )
+    what = (call.target, call.outputs, call.pipeline, warehouse(call), model, run_id)
+    if dry_run:
+        would(call, dry_runs.of_merge(*what))
+        return
+    rows = call.terminal.follow(merge_staged(*what))
     if call.terminal.wants_json:
         call.terminal.document(rows)
     else:
@@ -145,21 +169,39 @@ def warehouse(call: Invocation):  # type: ignore[no-untyped-def]
 
 
 @replicate_app.command("start")
-def replicate_start(context: typer.Context) -> None:
+def replicate_start(context: typer.Context, dry_run: DryRun = False) -> None:
     """Start or resume replication and wait for the full load."""
     call = invocation(context)
-    from medallion_cli.operations import replicate
+    from medallion_cli.operations import dry_runs, replicate
 
+    if dry_run:
+        would(call, dry_runs.of_start(call.target, call.outputs))
+        return
     call.terminal.follow(replicate.start(call.target, call.outputs, call.settings))
+    _stands(call)
 
 
 @replicate_app.command("stop")
-def replicate_stop(context: typer.Context) -> None:
+def replicate_stop(context: typer.Context, dry_run: DryRun = False) -> None:
     """Stop replication; it can resume where it stopped."""
     call = invocation(context)
+    from medallion_cli.operations import dry_runs, replicate
+
+    if dry_run:
+        would(call, dry_runs.of_stop(call.target, call.outputs))
+        return
+    call.terminal.follow(replicate.stop(call.target, call.outputs, call.settings))
+    _stands(call)
+
+
+def _stands(call: Invocation) -> None:
+    """Where replication stands afterwards, as JSON."""
     from medallion_cli.operations import replicate
 
-    call.terminal.follow(replicate.stop(call.target, call.outputs, call.settings))
+    if call.terminal.wants_json:
+        found = replicate.status(call.target, call.outputs)
+        document = {"version": 1, "status": found.status, "generation": found.generation}
+        call.terminal.document(document)
 
 
 @replicate_app.command("reload")
@@ -169,9 +211,7 @@ def replicate_reload(
         list[str] | None,
         typer.Option("--table", "-t", help="Only this table (repeatable); the others go on."),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what it reads and touches, no more.")
-    ] = False,
+    dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Load source tables again, as a new generation that replaces the old one."""
@@ -179,16 +219,24 @@ def replicate_reload(
     from medallion_cli.operations import reload, replicate
 
     plan = reload.plan(call.target, call.outputs, call.pipeline, table or [])
-    call.terminal.say(f"reads at the source, whole: {', '.join(plan.told)}", None)
-    call.terminal.say(f"writes bronze/{plan.generation}; what is in {plan.current} stays", None)
     follow = f"silver and {', '.join(plan.models)}" if plan.models else "silver"
-    call.terminal.say(f"replaced at one go by the next run: {follow}; keys that are gone are deletes", None)
+    steps = [
+        f"reads at the source, whole: {', '.join(plan.told)}",
+        f"writes bronze/{plan.generation}; what is in {plan.current} stays",
+        f"replaced at one go by the next run: {follow}; keys that are gone are deletes",
+    ]
     if dry_run:
+        would(call, steps, generation=plan.generation, tables=list(plan.tables), models=plan.models)
         return
+    for step in steps:
+        call.terminal.say(step, None)
     call.confirm("Read this again?", yes)
     where = (call.target, call.outputs, call.settings)
-    steps = replicate.reload(*where) if plan.whole else reload.reload_tables(*where, list(plan.tables))
-    call.change("replicate reload", steps)
+    again = replicate.reload(*where) if plan.whole else reload.reload_tables(*where, list(plan.tables))
+    call.change("replicate reload", again)
+    if call.terminal.wants_json:
+        facts = {"generation": plan.generation, "tables": list(plan.tables), "models": plan.models}
+        call.terminal.document({"version": 1, **facts})
 
 
 @replicate_app.command("status")

@@ -8,6 +8,7 @@ import typer
 
 from medallion_cli.commands.context import Invocation, invocation
 from medallion_cli.commands.data import warehouse
+from medallion_cli.commands.dry_run import DryRun, would
 
 if TYPE_CHECKING:
     from medallion_cli.operations.erase import Erasure
@@ -24,17 +25,22 @@ def erase(
     table: Annotated[str, typer.Option("--table", "-t", help="The source table.")],
     key: Annotated[str, typer.Option("--key", "-k", help="Its key: 42, or order_id=1,line_no=2.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Erase a row that the source has deleted from silver, history, staging and gold; says what bronze keeps."""
     call = invocation(context)
+    from medallion_cli.operations import dry_runs
     from medallion_cli.operations import erase as erasing
 
     source = call.pipeline.table(table)
     wanted = erasing.parse_key(source, key)
     where = (call.target, call.outputs, call.settings, call.pipeline, warehouse(call))
-    plan = call.terminal.follow(erasing.look(*where, source, wanted))
+    plan = call.terminal.follow(erasing.look(*where, source, wanted, arrive=not dry_run))
     if not call.terminal.wants_json:
         _show(call, plan)
+    if dry_run:
+        would(call, dry_runs.of_erase(plan), plan=plan.document)
+        return
     if not plan.is_done:
         call.confirm("Erase it? It cannot be brought back.", yes)
         call.change("erase", erasing.erase(*where, plan))
@@ -68,11 +74,15 @@ def _show(call: Invocation, plan: Erasure) -> None:
     call.terminal.line("backups of the source and of the warehouse keep it for their own retention")
 
 
-def housekeeping(context: typer.Context) -> None:
+def housekeeping(context: typer.Context, dry_run: DryRun = False) -> None:
     """Compact silver, expire its old snapshots, delete superseded bronze and old staging: as every night, now."""
     call = invocation(context)
+    from medallion_cli.operations import dry_runs
     from medallion_cli.operations.housekeeping import housekeeping as keep
 
+    if dry_run:
+        would(call, dry_runs.of_housekeeping(call.target, call.outputs, call.settings))
+        return
     found = call.change("housekeeping", keep(call.target, call.outputs, call.settings))
     if call.terminal.wants_json:
         call.terminal.document(found)

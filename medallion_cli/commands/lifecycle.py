@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medallion_cli.commands.context import invocation
+from medallion_cli.commands.dry_run import DryRun, would
 from medallion_cli.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from medallion_cli.aws.schedules import Schedule as ScheduleState
     from medallion_cli.commands.context import Invocation
     from medallion_cli.operations.cost import CostEstimate, CostLine
@@ -30,11 +33,16 @@ Schedule = Annotated[
 ]
 
 
-def pause(context: typer.Context, schedule: Schedule = False) -> None:
+def pause(context: typer.Context, schedule: Schedule = False, dry_run: DryRun = False) -> None:
     """Stop what works by itself and what can be stopped: schedules, replication, database. Nothing is lost."""
     call = invocation(context)
+    from medallion_cli.operations import dry_runs
     from medallion_cli.operations import pause as pausing
 
+    where = (call.target, call.outputs)
+    if dry_run:
+        would(call, dry_runs.of_switch(*where, enabled=False) if schedule else dry_runs.of_pause(*where))
+        return
     if schedule:
         _show_schedules(call, pausing.switch(call.target, call.outputs, False))
         return
@@ -57,15 +65,23 @@ def _say_what_costs_on(call: Invocation) -> None:
     call.terminal.say(f"{hint}: {call.command('cost')}; nothing of it but buckets: {call.command('down')}")
 
 
-def resume(context: typer.Context, schedule: Schedule = False) -> None:
+def resume(context: typer.Context, schedule: Schedule = False, dry_run: DryRun = False) -> None:
     """Bring back what `pause` stopped, in reverse order. With --schedule: runs and synthetic changes start by themselves."""
     call = invocation(context)
+    from medallion_cli.operations import dry_runs
     from medallion_cli.operations import pause as pausing
 
+    where = (call.target, call.outputs)
+    if dry_run:
+        would(call, dry_runs.of_switch(*where, enabled=True) if schedule else dry_runs.of_resume(*where))
+        return
     if schedule:
         _show_schedules(call, pausing.switch(call.target, call.outputs, True))
         return
-    if call.change("resume", pausing.resume(call.target, call.outputs, call.settings)):
+    resumed = call.change("resume", pausing.resume(call.target, call.outputs, call.settings))
+    if call.terminal.wants_json:
+        call.terminal.document({"version": 1, "resumed": resumed})
+    if resumed:
         call.terminal.say(f"{call.settings.prefix} goes on where it was paused", None)
     else:
         hint = f"; its schedules: {call.command('resume --schedule')}"
@@ -90,6 +106,7 @@ def down(
     confirm: Annotated[
         str | None, typer.Option("--confirm", help="The environment's prefix, where --yes is not enough.")
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Take the environment down. Locally nothing remains; on AWS data is kept unless --delete-data."""
     call = invocation(context)
@@ -97,14 +114,28 @@ def down(
 
     local = call.settings.target == "embedded"
     teardown.check_unprotected(call.settings)
+    if dry_run:
+        would(call, _foreseen(call, delete_data))
+        return
     data = "with its data" if local or delete_data else "its buckets, key and final snapshots stay"
     _agree(call, f"Take down {call.settings.prefix}, {data}?", yes, confirm)
     if local:
         _remove(call)
+        if call.terminal.wants_json:
+            call.terminal.document([])  # what stays
         return
     call.change("down", teardown.destroy(call.target, call.settings, delete_data))
     call.terminal.say(f"{call.settings.prefix} is gone", None)
     _show_remaining(call)
+
+
+def _foreseen(call: Invocation, delete_data: bool) -> Iterable[str]:
+    from medallion_cli.commands.local import removal
+    from medallion_cli.operations import dry_runs
+
+    if call.settings.target == "embedded":
+        return removal(call)
+    return dry_runs.of_down(call.target, call.settings, delete_data)
 
 
 def _agree(call: Invocation, question: str, yes: bool, confirm: str | None) -> None:

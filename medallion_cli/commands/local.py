@@ -8,6 +8,7 @@ import typer
 
 from medallion_cli import INSTALL_LOCAL
 from medallion_cli.commands.context import Invocation, invocation
+from medallion_cli.commands.dry_run import DryRun, would
 from medallion_cli.errors import MedallionError, UsageError
 
 if TYPE_CHECKING:
@@ -85,11 +86,20 @@ def remove(call: Invocation) -> None:
     _lifecycle().reset(_state(call))
 
 
+def removal(call: Invocation) -> list[str]:
+    """What `remove` would do."""
+    if not exists(call):
+        return []
+    return ["stop every process of the environment", f"delete {_state(call)} with all its data"]
+
+
 @app.command("start")
 def start(context: typer.Context) -> None:
     """Start the embedded AWS; what was deployed is there again."""
     call = invocation(context)
     endpoint = reach(_embedded(call))
+    if call.terminal.wants_json:
+        call.terminal.document({"version": 1, "url": endpoint.url})
     call.terminal.say(f"embedded AWS at {endpoint.url}", None)
 
 
@@ -98,6 +108,8 @@ def stop(context: typer.Context) -> None:
     """Stop every process; the state stays."""
     call = invocation(context)
     _lifecycle().stop(_state(_embedded(call)))
+    if call.terminal.wants_json:
+        call.terminal.document({"version": 1, "stopped": True})
     call.terminal.say("stopped", None)
 
 
@@ -186,11 +198,21 @@ def _tasks(call: Invocation) -> Path:
 
 
 @app.command("reset")
-def reset(context: typer.Context, yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask.")) -> None:
+def reset(
+    context: typer.Context,
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+    dry_run: DryRun = False,
+) -> None:
     """Stop everything and delete the environment's state."""
     call = _embedded(invocation(context))
+    if dry_run:
+        would(call, removal(call))
+        return
+    was_there = exists(call)
     call.confirm(f"Delete {_state(call)}?", yes)
     remove(call)
+    if call.terminal.wants_json:
+        call.terminal.document({"version": 1, "folder": str(_state(call)), "removed": was_there})
     call.terminal.say("reset", None)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medallion_cli.commands.context import Invocation, invocation
+from medallion_cli.commands.dry_run import DryRun, would
 from medallion_cli.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def init(
     name: Annotated[
         str | None, typer.Option("--name", help="The project's name; default the database's or the folder's.")
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Make a project: of an existing database, of the shipped retail example, or with one table.
 
@@ -56,6 +58,10 @@ def init(
     if from_mysql and empty:
         raise UsageError("--empty and --from-mysql exclude each other", hint="medallion init --help")
     made = project.renamed(_draft(call, folder, from_mysql, empty), name)
+    if dry_run:
+        steps = [f"write {folder / file}" for file in sorted(project.content(made, folder))]
+        would(call, steps, project=made.name, review=list(made.notes))
+        return
     files = project.write(made, folder)
     _tell(call, made, folder, files)
 
@@ -120,6 +126,17 @@ def fill(call: Invocation, url: str | None = None) -> bool:
         if url and call.terminal.wants_json:
             call.terminal.document({"version": 1, "rows": written})
     return True
+
+
+def filled(call: Invocation, url: str) -> list[str]:
+    """What `fill` would copy: a line a table, rows as the server estimates them."""
+    from medallion_cli.operations.scaffold import existing
+
+    address = existing.parse_url(url)
+    found = existing.read(address, existing.password(asking(call), address))
+    rows = {table.name: table.rows for table in found.tables}
+    names = [table.name for table in call.pipeline.tables]
+    return [f"copy about {rows[name]:,} rows of {name}" for name in names if name in rows]
 
 
 def schema(

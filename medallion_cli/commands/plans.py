@@ -16,20 +16,30 @@ SIGNS = {"stop": ("✗", "red"), "warn": ("!", "yellow"), "note": ("·", "dim"),
 
 def show(call: Invocation, plan: DeployPlan) -> None:
     """One JSON document, or tables; findings go to stderr like all talk, after the plan."""
-    terminal = call.terminal
-    if terminal.wants_json:
-        terminal.document(document(plan))
-    elif plan.is_new and plan.changes:
+    if call.terminal.wants_json:
+        call.terminal.document(document(plan))
+    else:
+        draw(call.terminal, plan)
+    warn(call.terminal, plan)
+
+
+def draw(terminal: Terminal, plan: DeployPlan) -> None:
+    """Tables of what would change, and the cost."""
+    if plan.is_new and plan.changes:
         for stack in plan.stacks:
             _made_of(terminal, stack)
     elif plan.changes:
         _changes(terminal, plan)
     elif not plan.databases:
         terminal.say("nothing would change", None)
-    for text in plan.databases if not terminal.wants_json else ():
+    for text in plan.databases:
         terminal.line(text)
-    if not terminal.wants_json and plan.cost is not None:
+    if plan.cost is not None:
         _cost(terminal, plan.cost, whole=plan.is_new)
+
+
+def warn(terminal: Terminal, plan: DeployPlan) -> None:
+    """What would be lost, and findings, on stderr."""
     for change, lost in plan.losses:
         what = "REMOVED" if change.action == "Remove" else "REPLACED"
         terminal.say(

@@ -9,6 +9,7 @@ import typer
 from medallion_cli.commands import tabular
 from medallion_cli.commands.context import invocation
 from medallion_cli.commands.data import show_result
+from medallion_cli.commands.dry_run import DryRun, would
 from medallion_cli.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Rows that rules keep out: list, show, judge anew.")
@@ -88,13 +89,17 @@ def show(
 def replay(
     context: typer.Context,
     table: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="Only this table.")] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Judge every row anew by the rules that are deployed: after a changed rule and `up`. Gold follows.
 
     Rows that are mended at the source need no replay: the next run takes them in.
     """
     call = invocation(context)
-    from medallion_cli.operations import quarantine
+    from medallion_cli.operations import dry_runs, quarantine
 
+    if dry_run:
+        would(call, dry_runs.of_quarantine(call.target, call.outputs, call.pipeline, table))
+        return
     where = (call.target, call.outputs, call.settings, call.pipeline)
     show_result(call, call.terminal.follow(quarantine.replay(*where, table)))

@@ -17,8 +17,9 @@ Generated from the code: `python -m medallion_cli.documents.reference > docs/com
 
 Options of every command stand before or after its name. What a command says goes to stdout, talk about it to stderr; a pipe
 gets plain lines, without colour or animation, and `NO_COLOR` takes the colour alone. `--output json` prints one document, whose
-schema `medallion schema COMMAND` prints. Within a version of a schema no key is renamed, removed or given another type; keys
-may be added.
+schema `medallion schema COMMAND` prints (all of them: [schemas/](schemas/)). Within a version of a schema no key is renamed,
+removed or given another type; keys may be added. With `--dry-run` a command says what it would do and changes nothing; `up` has
+`plan` for that.
 """
 CODES = """## Exit codes
 

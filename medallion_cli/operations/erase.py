@@ -79,10 +79,13 @@ def look(
     warehouse: Warehouse,
     table: Table,
     key: dict[str, str],
+    *,
+    arrive: bool = True,
 ) -> Generator[Event, None, Erasure]:
-    """Brings the layers up to now and finds the key in them; MedallionError while the source holds it."""
+    """Finds the key in the layers, brought up to now if they may `arrive`; MedallionError while the source holds it."""
     refuse_living(target, outputs, table, key)
-    yield from runs.run(target, outputs, settings, runs.plan(pipeline, None, None))
+    if arrive:
+        yield from runs.run(target, outputs, settings, runs.plan(pipeline, None, None))
     yield Started("look")
     found = _job(target, outputs, settings, table, key, "look")
     if found["live"]:
@@ -100,7 +103,7 @@ def look(
         gold=_gold(warehouse, pipeline, table, key),
         staged=list(_staged(target, outputs, _readers(pipeline, table))),
         bronze=bronze,
-        kept_until=_kept_until(target, outputs, settings, bronze),
+        kept_until=kept_until(target, outputs, settings, bronze),
         named_by=found["named_by"],
         entry=entry,
         is_begun=known is not None and not known["done"],
@@ -268,7 +271,7 @@ def _kept(target: Target, outputs: dict[str, str], files: Iterable[str]) -> Iter
     return (file for file in files if "/" in file and s3.exists(target, outputs["BronzeBucket"], file))
 
 
-def _kept_until(
+def kept_until(
     target: Target, outputs: dict[str, str], settings: Settings, files: Iterable[str]
 ) -> dict[str, str | None]:
     """When housekeeping deletes the generations that hold the files: so many days after their successor began."""
@@ -276,12 +279,20 @@ def _kept_until(
 
     bucket = outputs["BronzeBucket"]
     days = timedelta(days=bronze_days(settings))
-    known = sorted(name for name in s3.folders(target, bucket, "") if re.fullmatch(r"g\d{4,}", name))
+    known = generations(target, outputs)
     found: dict[str, str | None] = {}
     for generation in sorted({file.split("/")[0] for file in files}):
         began = next((s3.began(target, bucket, f"{g}/") for g in known if g > generation), None)
         found[generation] = f"{began + days:%Y-%m-%d}" if began is not None else None
     return found
+
+
+def generations(target: Target, outputs: dict[str, str]) -> list[str]:
+    """Those that bronze holds, oldest first."""
+    from medallion_cli.aws import s3
+
+    folders = s3.folders(target, outputs["BronzeBucket"], "")
+    return sorted(name for name in folders if re.fullmatch(r"g\d{4,}", name))
 
 
 def bronze_days(settings: Settings) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medallion_cli.errors import MedallionError, UsageError
@@ -15,6 +16,38 @@ if TYPE_CHECKING:
     from medallion_cli.spec import Pipeline
 
 
+@dataclass(frozen=True)
+class Staged:
+    """What a run has staged and gold does not hold yet: models in merge order, and the batches that load them."""
+
+    run_id: str
+    models: tuple[str, ...]
+    batches: tuple[list[str], ...]
+
+
+def staged(
+    target: Target,
+    outputs: dict[str, str],
+    pipeline: Pipeline,
+    warehouse: Warehouse,
+    model: str | None,
+    run_id: str | None,
+) -> Staged:
+    """What a merge would load of `run_id` (default: the newest that staged); MedallionError when gold has moved on."""
+    if model is not None:
+        pipeline.model(model)
+    run_id = run_id or _last_staged(target, outputs)
+    step = read_step(target, outputs, run_id, "silver_to_gold")
+    if step is None:
+        raise UsageError(f"no staged run {run_id!r}", hint="medallion run --layer gold")
+    loaded = _loaded(warehouse, step)
+    _refuse_late(warehouse, step, loaded, model)
+    names = (entry["model"] for entry in step["models"])
+    models = tuple(name for name in names if name not in loaded and model in (None, name))
+    batches = tuple(batch for batch in step["load_batches"] if _models_of(batch, step) - loaded)
+    return Staged(run_id, models, batches)
+
+
 def merge(
     target: Target,
     outputs: dict[str, str],
@@ -24,19 +57,12 @@ def merge(
     run_id: str | None,
 ) -> Generator[Event, None, list[dict[str, Any]]]:
     """COPYs what `run_id` (default: the newest staged run) staged and calls gold.merge_run; rows of etl.load."""
-    if model is not None:
-        pipeline.model(model)
-    run_id = run_id or _last_staged(target, outputs)
-    step = read_step(target, outputs, run_id, "silver_to_gold")
-    if step is None:
-        raise UsageError(f"no staged run {run_id!r}", hint="medallion run --layer gold")
-    loaded = _loaded(warehouse, step)
-    _refuse_late(warehouse, step, loaded, model)
+    found = staged(target, outputs, pipeline, warehouse, model, run_id)
+    run_id = found.run_id
     yield Started("copy")
-    pending = [batch for batch in step["load_batches"] if _models_of(batch, step) - loaded]
-    for batch in pending:
+    for batch in found.batches:
         warehouse.batch(batch)
-    yield Finished("copy", f"{len(pending)} batches")
+    yield Finished("copy", f"{len(found.batches)} batches")
     yield Started("merge")
     warehouse.execute("CALL gold.merge_run(:run_id, :models)", {"run_id": run_id, "models": model or "all"})
     rows = warehouse.execute(

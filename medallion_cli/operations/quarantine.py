@@ -99,12 +99,17 @@ def show(
     return found if show_personal else masked(found, table.personal)
 
 
+def replaying(pipeline: Pipeline, table: str | None) -> runs.RunPlan:
+    """The run that judges anew."""
+    plan = runs.plan(pipeline, None, table)
+    return replace(plan, layers=("silver", "gold"), again=(("replay", MODE),))
+
+
 def replay(
     target: Target, outputs: dict[str, str], settings: Settings, pipeline: Pipeline, table: str | None
 ) -> Generator[Event, None, runs.RunResult]:
     """Judges every version by the rules that are deployed, and has gold follow: one run through the state machine."""
     paused.refuse(target)
-    plan = runs.plan(pipeline, None, table)
-    plan = replace(plan, layers=("silver", "gold"), again=(("replay", MODE),))
+    plan = replaying(pipeline, table)
     yield from replicate.start(target, outputs, settings)
     return (yield from runs.run(target, outputs, settings, plan))

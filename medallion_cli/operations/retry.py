@@ -86,11 +86,9 @@ def find(machine: StateMachine, run_id: str | None) -> Execution:
 
 def _again(machine: StateMachine, execution: Execution) -> Generator[Event, None, tuple[str, Execution, int]]:
     """Starts it: (how, the execution to follow, the last event of what it did before)."""
-    newest = machine.events(execution.arn)
-    refused = execution.refused
-    if any(kind == DEAD_END for _, kind in newest):
-        refused = "its state machine is older than medallion retry"
+    refused = refusal(machine, execution)
     if not refused:
+        before = max((event for event, _ in machine.events(execution.arn)), default=0)
         try:
             machine.redrive(execution.arn)
         except AwsError as error:
@@ -99,10 +97,17 @@ def _again(machine: StateMachine, execution: Execution) -> Generator[Event, None
             refused = str(error)
         else:
             yield Noted(f"{execution.run_id} is redriven")
-            return "redriven", _going_on(machine, execution), max((e for e, _ in newest), default=0)
+            return "redriven", _going_on(machine, execution), before
     run_id = runs.new_run_id()
     yield Noted(f"{execution.run_id} cannot be redriven ({refused}): the same anew, as {run_id}")
     return "anew", machine.execution(machine.start(run_id, execution.input)), 0
+
+
+def refusal(machine: StateMachine, execution: Execution) -> str:
+    """Why it cannot be redriven, as far as can be told beforehand; empty when it can."""
+    if any(kind == DEAD_END for _, kind in machine.events(execution.arn)):
+        return "its state machine is older than medallion retry"
+    return execution.refused
 
 
 def _going_on(machine: StateMachine, before: Execution) -> Execution:

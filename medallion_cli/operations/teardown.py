@@ -54,7 +54,7 @@ def destroy(target: Target, settings: Settings, delete_data: bool) -> Generator[
     """Deletes the stacks in reverse order; what they leave (buckets, key, snapshots) only when the data may go."""
     stacks, found = Stacks(target), outputs(target)
     check_unprotected(settings)
-    _check_stacks(target, stacks)
+    check_stacks(target, stacks)
     yield from _standing_still(target, found, settings)
     for stack in reversed(STACKS):
         if stack == "storage" and delete_data:
@@ -84,8 +84,8 @@ def _month(left: leftovers.Leftover, region: Region) -> float | None:
     return None if left.gigabytes is None else round(left.gigabytes * prices[left.kind], 2)
 
 
-def _check_stacks(target: Target, stacks: Stacks) -> None:
-    """Settings that were changed reach stacks only by `up`."""
+def check_stacks(target: Target, stacks: Stacks) -> None:
+    """MedallionError for a stack that is still protected: settings that were changed reach stacks only by `up`."""
     for stack in STACKS:
         known = stacks.find(_name(target, stack))
         if known is not None and known.protected:

@@ -38,6 +38,7 @@ OPERATIONS: dict[str, Callable[[Project, Event], Result]] = {
     "reachable": server.reachable,
     "health": server.health,
     "plan": seeding.plan,
+    "foresee": seeding.foresee,
     "seed_chunk": seeding.seed_chunk,
     "change_chunk": seeding.change_chunk_operation,
     "ledger": seeding.ledger_operation,
@@ -66,6 +67,7 @@ REQUIRED = {
     "insert_rows": ("table", "columns", "rows"),
     "definition": ("table",),
     "plan": ("kind", "wanted"),
+    "foresee": ("wanted",),
     "seed_chunk": ("plan_id",),
     "change_chunk": ("plan_id",),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from medallion_cli.synthetic.facts import Table, read_facts
 from medallion_cli.synthetic.history import microseconds
 from medallion_cli.synthetic.load import begin_loading, load_chunk, promised_keys
 from medallion_cli.synthetic.lookups import SourceLookups
-from medallion_cli.synthetic.plan import Chunk, plan_rows
+from medallion_cli.synthetic.plan import Chunk, plan_rows, plan_seed
 from medallion_cli.synthetic.recipe import Recipe, build_recipe
 
 SECONDS = 5.0  # how long one call works before it reports; far below a Lambda's 15 minutes
@@ -99,6 +100,29 @@ def _state(cursor: Cursor, recipe: Recipe, recorded: ledger.Recorded) -> Result:
         "finished": done >= recorded.wanted,
         "chunks": len(recorded.chunks(recipe)),
     }
+
+
+def foresee(project: Project, event: Event) -> Result:
+    """What a seed of {wanted} rows, {seed} (default 0) would do, without recording it: {rows: {table: rows}, done}."""
+    wanted, seed = int(event["wanted"]), event.get("seed")
+    with source(project.schema) as connection, connection.cursor() as cursor:
+        recipe = project.built(cursor)
+        recorded = ledger.find(cursor, "rows", int(seed), wanted) if seed is not None else None
+        if recorded is not None:
+            todo, done = (
+                _unfinished(cursor, recipe, recorded, None),
+                sum(ledger.done(cursor, recorded).values()),
+            )
+        else:
+            tables = {name: entry.table for name, entry in recipe.tables.items()}
+            there = ledger.existing(
+                cursor, project.schema, recipe, ledger.counts(cursor, project.schema, tables)
+            )
+            todo, done = plan_seed(recipe, wanted, int(seed or 0), there), 0
+    sums: Counter[str] = Counter()
+    for chunk in todo:
+        sums.update(chunk.expected)
+    return {"rows": dict(sums), "done": done}
 
 
 def seed_chunk(project: Project, event: Event) -> Result:

@@ -44,6 +44,20 @@ JSON = (
     "lineage fact_sales",
     "table add coupons --dry-run",
     "pause --schedule",
+    "seed --rows 1000 --dry-run",
+    "run --dry-run",
+    "retry --dry-run",
+    "merge --dry-run",
+    "pause --dry-run",
+    "resume --dry-run",
+    "replicate start --dry-run",
+    "replicate stop --dry-run",
+    "replicate reload --dry-run",
+    "quarantine replay --dry-run",
+    "housekeeping --dry-run",
+    "unlock --dry-run",
+    "down --dry-run",
+    "local reset --dry-run",
 )
 QUICKSTART, *OTHERS = TYPED
 

@@ -68,16 +68,22 @@ class Draft:
 
 def write(draft: Draft, folder: Path) -> list[str]:
     """Writes a project into a folder that is no project yet; its files. Nothing is overwritten."""
+    files = content(draft, folder)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return sorted(files)
+
+
+def content(draft: Draft, folder: Path) -> dict[str, str]:
+    """Every file of a project; UsageError where the folder has one of them, or is a project."""
     if (folder / PIPELINE).exists():
         raise UsageError(f"{folder} is a project already", hint=f"medallion --project {folder} validate")
     files = {**draft.files, **{f"{schemas.FOLDER}/{name}.json": schemas.text(name) for name in schemas.NAMES}}
     if there := [name for name in files if (folder / name).exists()]:
         raise UsageError(f"{folder / there[0]} is there already", hint="choose another folder")
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-    return sorted(files)
+    return files
 
 
 def example(folder: Path) -> Draft:

@@ -85,6 +85,16 @@ def test_a_finished_seed_typed_again_adds_nothing_and_without_a_seed_adds_rows(s
     assert shop.call("ledger")["expected"] == shop.call("counts")["tables"]
 
 
+def test_a_seed_is_foreseen_and_nothing_recorded(shop: LambdaSource) -> None:
+    foreseen = shop.call("foresee", wanted=1_000, seed=5)
+    assert shop.call("counts")["tables"] == dict.fromkeys(foreseen["rows"], 0)
+    assert shop.call("foresee", wanted=1_000, seed=5) == foreseen
+    assert shop.seed(1_000, 5)["plan_id"] == 1
+    assert shop.call("counts")["tables"] == foreseen["rows"]
+    assert shop.call("foresee", wanted=1_000, seed=5) == {"rows": {}, "done": 1_000}
+    assert sum(shop.call("foresee", wanted=500)["rows"].values()) == 500
+
+
 def test_rows_load_the_same_without_local_infile(make: Make, server: MariaDB) -> None:
     with_file = make()
     with_file.seed(5_000, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from medallion_cli.cli import _globals_first, _run, app
 from medallion_cli.commands import completion
 from medallion_cli.commands.documents import DOCUMENTS, schema
 from medallion_cli.commands.examples import EXAMPLES
+from medallion_cli.documents import schemas
 from medallion_cli.documents.reference import reference
 from medallion_cli.settings import OVERRIDES
 
@@ -73,12 +75,69 @@ def test_every_document_has_a_schema_with_a_version(path: str) -> None:
     assert found["$id"] == f"urn:medallion:{path.replace(' ', '-')}:1"
 
 
-def test_every_command_that_prints_json_has_a_schema() -> None:
-    silent = {
-        "schema", "up", "unlock", "demo", "replicate start", "replicate stop", "replicate reload",
-        "local start", "local stop", "local reset",
-    }  # fmt: skip
-    assert sorted(set(ALL) - silent - set(DOCUMENTS)) == []
+def test_every_command_prints_json_that_has_a_schema() -> None:
+    assert sorted(set(ALL) - {"schema"} - set(DOCUMENTS)) == []  # which prints a schema itself
+
+
+SCHEMAS = ROOT / "docs/schemas"
+WRITTEN = "python -m medallion_cli.documents.schemas docs/schemas"
+
+
+@pytest.mark.parametrize("name", schemas.files())
+def test_a_schema_takes_nothing_back(name: str) -> None:
+    """Within a version keys are only added."""
+    kept = SCHEMAS / name
+    assert kept.is_file(), f"a command's first schema: {WRITTEN}"
+    old, new = json.loads(kept.read_text(encoding="utf-8")), json.loads(schemas.files()[name])
+    raised = old["$id"] != new["$id"]
+    broken = [] if raised else list(schemas.taken_back(old, new))
+    assert broken == [], "additions only; otherwise raise its version in medallion_cli/commands/documents.py"
+    assert kept.read_text(encoding="utf-8") == schemas.files()[name], f"only additions, so: {WRITTEN}"
+
+
+def test_no_schema_of_a_command_that_is_gone_is_kept() -> None:
+    assert sorted({path.name for path in SCHEMAS.iterdir()} - set(schemas.files())) == [], WRITTEN
+
+
+OLD = {"type": "object", "properties": {"a": {"type": "string"}, "b": {}}, "required": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ({**OLD, "properties": {**OLD["properties"], "c": {}}, "required": ["a", "b", "c"]}, []),
+        ({**OLD, "required": ["a"]}, ["$: b is not sure any more"]),
+        ({**OLD, "properties": {"a": {"type": "string"}}}, ["$.properties.b is gone"]),
+        ({**OLD, "properties": {"a": {"type": "integer"}, "b": {}}}, ["$.properties.a.type: 'string' is 'integer'"]),
+        ({"anyOf": [OLD]}, ["$.type is gone", "$.properties is gone"]),
+    ],
+)  # fmt: skip
+def test_what_a_schema_takes_back_is_named(new: Any, said: list[str]) -> None:
+    found = list(schemas.taken_back(OLD, new))
+    assert [one for one in found if "not sure" not in one] == [one for one in said if "not sure" not in one]
+    assert ("$: b is not sure any more" in found) == (bool(said) and new.get("required") != OLD["required"])
+
+
+READ_ONLY = {
+    "schema", "validate", "plan", "outputs", "cost", "drift", "status", "logs", "runs", "runs show", "verify", "trace",
+    "query", "peek", "lineage", "policy", "quarantine list", "quarantine show", "replicate status", "doctor explain",
+    "local status", "dashboard",
+}  # fmt: skip
+WITHOUT = {
+    "up": "`plan` says it",
+    "demo": "`up`, `seed`, `run`: each of them says it",
+    "doctor": "without --fix it says what --fix would do",
+    "local start": "starts processes; what they hold is as it was",
+    "local stop": "ends processes; what they hold stays",
+    "local simulate": "a rehearsal; --clear takes it back",
+}
+
+
+def test_every_command_that_changes_something_can_say_so_first() -> None:
+    has = {path for path, command in ALL.items() if any("--dry-run" in p.opts for p in command.params)}
+    assert sorted(set(ALL) - READ_ONLY - set(WITHOUT)) == sorted(has)
+    helps = {p.help for path in has for p in ALL[path].params if "--dry-run" in p.opts}
+    assert helps == {"Say what would be done; change nothing."}
 
 
 @pytest.mark.parametrize(
