@@ -64,7 +64,7 @@ def peek(
             "-n",
             min=1,
             max=1000,
-            help="Of bronze and silver the newest rows, of the source the highest keys, of gold the lowest.",
+            help="At most so many rows: the newest of bronze and silver, the highest keys of the source, gold's lowest.",
         ),
     ] = 10,
     show_personal: Annotated[
