@@ -1,4 +1,5 @@
-# `make demo`: the whole pipeline on this machine. `make test`: every test but `make test-recovery`. `make test-fast`: no engines.
+# `make demo`: the whole pipeline on this machine. `make test`: every test but those of `make test-recovery`, which are long: kills,
+# broken situations, drift, replays, a database that exists, the documents. `make test-fast`: no engines.
 # `make convergence TRIALS=200 SEED=1`: random changes and faults, every tenth trial over the whole stack; gold must equal the source.
 # `make mutants`: breaks one rule of the product after the other and shows which the trials find.
 # `make check`: style, types, layers, specification. `make scan`: checkov over the templates.

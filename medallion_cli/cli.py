@@ -119,6 +119,8 @@ def _globals_first(arguments: list[str]) -> list[str]:
             return [*front, *rest, word, *queue]
         if word in GLOBAL_FLAGS or (word.partition("=")[0] in GLOBAL_VALUES and "=" in word):
             front.append(word)
+        elif word[:2] in GLOBAL_VALUES and len(word) > 2:  # -ojson
+            front += [word[:2], word[2:]]
         elif word in GLOBAL_VALUES and queue:
             front += [word, queue.pop(0)]
         else:

@@ -58,7 +58,14 @@ def peek(
         str | None, typer.Option("--key", "-k", help="Of one row: a value, or column=value,column=value.")
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, max=1000, help="Rows, the newest first.")
+        int,
+        typer.Option(
+            "--limit",
+            "-n",
+            min=1,
+            max=1000,
+            help="At most so many rows: the newest of bronze and silver, the highest keys of the source, gold's lowest.",
+        ),
     ] = 10,
     show_personal: Annotated[
         bool, typer.Option("--show-personal", help="Personal columns as they are, not masked.")

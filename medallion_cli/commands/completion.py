@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,13 @@ def runs(line: Line) -> list[str]:
     return [brief.run_id for brief in recent(call.target, call.outputs, 20)]
 
 
-def origins(line: Line) -> list[str]:
+def origins(line: Line) -> Iterator[str]:
     """Where a replay can begin."""
     from medallion_cli.operations.replay import EVERYTHING
 
-    return [EVERYTHING, *runs(line)]
+    yield EVERYTHING
+    with suppress(MedallionError):  # an environment that is not up has no runs
+        yield from runs(line)
 
 
 def logged(line: Line) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -68,18 +70,35 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+FIRST = (
+    "medallion init shop",
+    "medallion up",
+    "medallion run",
+    "medallion status",
+    "medallion --env dev plan",
+)
+
+
 def attach(app: typer.Typer, path: tuple[str, ...] = ()) -> None:
-    """Every command's examples under its help, a line each."""
+    """Every command's examples under its help, a line each; under a group's the first of each of its commands."""
+    if not path:
+        app.info.epilog = _epilog(FIRST)
     for command in app.registered_commands:
         name = command.name or str(getattr(command.callback, "__name__", "")).replace("_", "-")
         command.epilog = epilog(" ".join([*path, name]))
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            group.typer_instance.info.epilog = epilog(" ".join([*path, str(group.name)]))
+            name = " ".join([*path, str(group.name)])
+            of_its_own = [lines[0] for each, lines in EXAMPLES.items() if each.startswith(f"{name} ")]
+            group.typer_instance.info.epilog = epilog(name) or _epilog(of_its_own)
             attach(group.typer_instance, (*path, str(group.name)))
 
 
 def epilog(path: str) -> str | None:
-    """The examples as one paragraph whose lines stay."""
-    lines = EXAMPLES.get(path, ())
+    """The examples of a command."""
+    return _epilog(EXAMPLES.get(path, ()))
+
+
+def _epilog(lines: Sequence[str]) -> str | None:
+    """One paragraph whose lines stay."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)]) if lines else None

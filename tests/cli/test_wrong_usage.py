@@ -86,5 +86,10 @@ def test_global_options_are_taken_after_the_command(capsys: pytest.CaptureFixtur
     )
 
 
+def test_a_short_option_s_value_may_be_joined_to_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no environment 'staging'" in refused(capsys, "status", "-estaging", f"-p{SAKILA}", "-ojson")
+    assert "table or json" in refused(capsys, "status", "-oxml")
+
+
 def test_output_is_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "table or json" in refused(capsys, "status", "--output", "xml")

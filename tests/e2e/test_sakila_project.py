@@ -31,6 +31,7 @@ CHANGES = (
 def sakila(home: Path) -> Medallion:
     """The environment with all rows loaded in its source and run through the layers."""
     tool = Medallion(home, "sakila-local", PROJECT)
+    tool("validate")
     tool("up", "--yes")
     load = "LOAD DATA LOCAL INFILE '{}' INTO TABLE {} CHARACTER SET binary"
     execute(tool, *(load.format(file, file.stem) for file in sorted(ROWS.glob("*.tsv"))))

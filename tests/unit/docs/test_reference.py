@@ -61,6 +61,19 @@ def test_every_command_shows_an_example_that_can_be_typed(path: str) -> None:
     assert f"Examples:\n    {EXAMPLES[path][0]}" in shown
 
 
+GROUPS = {"": TREE} | {name: each for name, each in TREE.commands.items() if hasattr(each, "commands")}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_group_shows_examples_that_can_be_typed(group: str) -> None:
+    shown = GROUPS[group].get_help(typer.Context(GROUPS[group], info_name=group))
+    examples = [line.strip() for line in shown.partition("Examples:\n")[2].splitlines()]
+    assert examples
+    assert [
+        line for line in examples if not line.startswith(f"medallion {group}".rstrip()) or fault(line)
+    ] == []
+
+
 def test_there_are_no_examples_of_what_is_gone() -> None:
     assert sorted(set(EXAMPLES) - set(ALL)) == []
     assert sorted(set(DOCUMENTS) - set(ALL)) == []
