@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from medallion_glue.column_types import held_type, kindred
 from medallion_glue.document import Column, Table
 from medallion_glue.evolution import unfit
 from medallion_glue.objects import Listed, listed
@@ -76,7 +78,7 @@ def changes_of(frames: list[DataFrame], bucket: str, table: Table) -> DataFrame:
 
 
 def _changes(raw: DataFrame, bucket: str, table: Table) -> DataFrame:
-    present = {name.lower() for name in raw.columns}
+    present = {field.name.lower(): held_type(field.dataType.simpleString()) for field in raw.schema.fields}
     rows = raw.selectExpr(
         *[_cleaned(column, column.name, present) for column in table.columns],
         *[
@@ -94,12 +96,14 @@ def _changes(raw: DataFrame, bucket: str, table: Table) -> DataFrame:
     return flagged(_split(rows, table), table)
 
 
-def _or_null(name: str, kind: str, present: set[str], default: str | None = None) -> str:
-    value = f"try_cast(`{name}` AS {kind})" if name.lower() in present else f"CAST(NULL AS {kind})"
+def _or_null(name: str, kind: str, present: Mapping[str, str], default: str | None = None) -> str:
+    """NULL where there is no such column, or one that has no value of this kind (Spark refuses some of these casts)."""
+    found = present.get(name.lower())
+    value = f"try_cast(`{name}` AS {kind})" if found and kindred(kind, found) else f"CAST(NULL AS {kind})"
     return value if default is None else f"coalesce({value}, '{default}')"
 
 
-def _cleaned(column: Column, source: str, present: set[str]) -> str:
+def _cleaned(column: Column, source: str, present: Mapping[str, str]) -> str:
     """A bronze column cast to the silver type and cleaned, named as in bronze."""
     value = _or_null(source, column.spark, present)
     for rule in column.clean:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from medallion_glue.column_types import held_type, holds, widened
+from medallion_glue.column_types import held_type, holds, kindred, length, text_of, widened
 from medallion_glue.document import Column, Table
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ class SchemaDrifted(Exception):
 
 @dataclass(frozen=True)
 class Drift:
-    """One column that differs: added, dropped, widened or retyped; types are Spark's."""
+    """One column that differs: added, dropped, widened or retyped; types are Spark's.
+
+    One that is `lengthened` has values that are longer than its MySQL type, which is in `was`.
+    """
 
     column: str
     change: str
@@ -132,8 +135,14 @@ def _retyped(column: Column, kinds: Sequence[str]) -> Iterator[Drift]:
         now = kind if widened(now, kind) else now
     if now != column.spark:
         yield Drift(column.name, "widened", column.spark, now)
-    if unfit := [kind for kind in kinds if not holds(now, kind)]:
+    if unfit := [kind for kind in kinds if not holds(now, kind) and not _is_own(column, kind)]:
         yield Drift(column.name, "retyped", column.spark, unfit[-1])
+
+
+def _is_own(column: Column, kind: str) -> bool:
+    """Whether replication has the column's MySQL type as a number, of which silver takes 0 and 1: BOOL, and BIT(n)."""
+    named = column.mysql.startswith(("bool", "bit(")) and column.mysql != "bit(1)"
+    return named and kind in ("int", "bigint", "decimal(20,0)")
 
 
 def _widest(kinds: Sequence[str]) -> str:
@@ -158,11 +167,11 @@ def columns_of(table: Table, frames: Sequence[DataFrame]) -> Found:
 def unfit(raw: DataFrame, table: Table) -> str:
     """SQL: the marks of a row's values that their columns cannot hold; none of a delete."""
     kinds = {field.name.lower(): held_type(field.dataType.simpleString()) for field in raw.schema.fields}
+    found = [(column, kinds[column.name.lower()]) for column in table.columns if column.name.lower() in kinds]
     checks = [
-        f"CASE WHEN {_misses(column.name, kinds[column.name.lower()], column.spark)} "
-        f"THEN '{UNFIT}{column.name}' END"
-        for column in table.columns
-        if column.name.lower() in kinds and not holds(column.spark, kinds[column.name.lower()])
+        f"CASE WHEN {condition} THEN '{UNFIT}{column.name}' END"
+        for column, kind in found
+        if (condition := _unfit(column, kind)) is not None
     ]
     if not checks:
         return "CAST(array() AS array<string>)"
@@ -170,22 +179,27 @@ def unfit(raw: DataFrame, table: Table) -> str:
     return f"CASE WHEN {alive} THEN array_compact(array({', '.join(checks)})) ELSE CAST(array() AS array<string>) END"
 
 
+def _unfit(column: Column, kind: str) -> str | None:
+    """SQL: whether a value of `kind` is one that the column cannot hold; None when it holds all of them."""
+    if not holds(column.spark, kind):
+        return _misses(column.name, kind, column.spark)
+    longest = length(column.mysql) if kind == "string" else None
+    return f"char_length(`{column.name}`) > {longest}" if longest else None
+
+
 def _misses(name: str, kind: str, target: str) -> str:
     """Whether a value is lost or altered on its way to `target`: there and back has to be the same."""
+    if not kindred(target, kind):
+        return f"`{name}` IS NOT NULL"
     there = f"try_cast(`{name}` AS {target})"
-    if _clock(kind) != _clock(target) and "string" not in (kind, target):
-        return f"`{name}` IS NOT NULL"  # a number is no moment
-    if kind == "string" and target.startswith("decimal"):
-        same = f"try_cast({there} AS decimal(38,18)) <=> try_cast(`{name}` AS decimal(38,18))"
-    elif kind == "string":
-        return f"(`{name}` IS NOT NULL AND {there} IS NULL)"
+    if kind == "string":
+        same = f"`{name}` RLIKE '(?s)^({text_of(target)})(?!.)'"
     else:
         same = f"try_cast({there} AS {kind}) <=> `{name}`"
+    if (kind, target) == ("string", "double"):
+        exact = "AS decimal(38,18))"
+        same += f" AND coalesce(try_cast({there} {exact} = try_cast(`{name}` {exact}, false)"
     return f"(`{name}` IS NOT NULL AND ({there} IS NULL OR NOT ({same})))"
-
-
-def _clock(kind: str) -> bool:
-    return kind in ("date", "timestamp")
 
 
 def is_unfit(quarantined: str) -> str:
@@ -195,17 +209,44 @@ def is_unfit(quarantined: str) -> str:
 
 
 def counted(rows: DataFrame, table: Table, drifts: Sequence[Drift]) -> list[Drift]:
-    """The drifts with the rows that each sets aside; SchemaDrifted when a key does not fit: whose row it is, nobody knows."""
-    at_risk = [drift for drift in drifts if drift.change in ("retyped", "widened") and not drift.followed]
-    if not at_risk:
-        return list(drifts)
-    marks = [f"count_if(array_contains(`_failed`, '{UNFIT}{drift.column}'))" for drift in at_risk]
-    numbers = dict(zip((drift.column for drift in at_risk), rows.selectExpr(*marks).first(), strict=True))
+    """The drifts with the rows that each sets aside; SchemaDrifted when a key does not fit: whose row it is, nobody knows.
+
+    Lengths that decide whether anything is taken are looked at, too; the others are once it is (`lengthened`).
+    """
+    texts = [c for c in _texts(table) if c.name in table.key or table.schema_drift == "fail"]
+    at_risk = [d.column for d in drifts if d.change in ("retyped", "widened") and not d.followed]
+    numbers = _set_aside(rows, [*at_risk, *(column.name for column in texts)])
     if lost := [key for key in table.key if numbers.get(key)]:
         raise SchemaDrifted(
             f"{table.name}: schema drift at the source: values of the key {lost[0]} do not fit its type"
         )
+    if longer := [str(_longer(column)) for column in texts if numbers[column.name]]:
+        raise SchemaDrifted(
+            f"{table.name}: schema drift at the source: {', '.join(longer)}; its policy is fail"
+        )
     return [replace(drift, rows=numbers.get(drift.column, 0)) for drift in drifts]
+
+
+def lengthened(new: DataFrame, table: Table) -> list[Drift]:
+    """The columns for which new rows of `<t>_changes` have longer texts, which a bronze file's columns do not tell."""
+    numbers = _set_aside(new, [column.name for column in _texts(table)])
+    return [_longer(column, numbers[column.name]) for column in _texts(table) if numbers[column.name]]
+
+
+def _texts(table: Table) -> list[Column]:
+    return [column for column in table.columns if length(column.mysql)]
+
+
+def _longer(column: Column, rows: int = 0) -> Drift:
+    return Drift(column.name, "lengthened", column.mysql, rows=rows)
+
+
+def _set_aside(rows: DataFrame, names: Sequence[str]) -> dict[str, int]:
+    """By column: rows with a value that does not fit."""
+    if not names:
+        return {}
+    marks = [f"count_if(array_contains(`_failed`, '{UNFIT}{name}'))" for name in names]
+    return dict(zip(names, rows.selectExpr(*marks).first(), strict=True))
 
 
 def seen_columns(house: Lakehouse, table: Table) -> dict[str, str] | None:
@@ -231,7 +272,8 @@ def standing(house: Lakehouse, table: Table, met: Sequence[Drift]) -> tuple[Drif
     held = {column.name: column.spark for column in as_held(house, table).columns}
     rows = {drift.column: drift.rows for drift in met if drift.rows}
     found: Found = {name.lower(): (name, [kind]) for name, kind in seen.items()}
-    return tuple(
+    longer = [drift for drift in met if drift.change == "lengthened"]
+    return *longer, *(
         replace(
             drift,
             rows=rows.get(drift.column, 0),
@@ -250,7 +292,7 @@ def fit(house: Lakehouse, name: str, columns: Sequence[tuple[str, str]]) -> None
         if widened(have, kind):
             house.spark.sql(f"ALTER TABLE {house.name(name)} ALTER COLUMN `{column}` TYPE {kind}")
         elif have != kind:
-            _convert(house, name, column, kind)
+            _convert(house, name, column, have, kind)
 
 
 ASIDE = "_converted_"
@@ -268,11 +310,12 @@ def _finish(house: Lakehouse, name: str, found: dict[str, str]) -> None:
         del found[aside]
 
 
-def _convert(house: Lakehouse, name: str, column: str, kind: str) -> None:
+def _convert(house: Lakehouse, name: str, column: str, have: str, kind: str) -> None:
     """Another type that Iceberg cannot give in place: a new column with the old one's values takes its name."""
     table, aside = house.name(name), f"{ASIDE}{column}"
     house.spark.sql(f"ALTER TABLE {table} ADD COLUMNS (`{aside}` {kind})")
-    house.spark.sql(f"UPDATE {table} SET `{aside}` = try_cast(`{column}` AS {kind})")
+    if kindred(kind, have):
+        house.spark.sql(f"UPDATE {table} SET `{aside}` = try_cast(`{column}` AS {kind})")
     house.spark.sql(f"ALTER TABLE {table} DROP COLUMN `{column}`")
     house.spark.sql(f"ALTER TABLE {table} RENAME COLUMN `{aside}` TO `{column}`")
 

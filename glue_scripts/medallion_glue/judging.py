@@ -50,6 +50,6 @@ def _counted(silver: SilverTable, report: TableReport, counts: Counts) -> TableR
         deleted=report.deleted + counts.deleted,
         quarantined=report.quarantined + counts.quarantined,
         set_aside=tuple(set_aside.noted(properties).values()),
-        **quality.told(house, table, head, properties, bool(report.drift)),
+        **quality.told(house, table, head, properties, bool(report.drift) or report.quarantined > 0),
     )
     return silver.described(report) if counts != Counts() else report

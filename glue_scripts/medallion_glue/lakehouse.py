@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from medallion_glue.column_types import kindred
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
@@ -165,10 +167,12 @@ def _in_columns(rows: DataFrame, fields: Any) -> DataFrame:
     """Rows of a snapshot that is older than a column or its type, as they are read now."""
     if rows.schema.simpleString() == fields.simpleString():
         return rows
-    there = {name.lower() for name in rows.columns}
-    return rows.selectExpr(*[_in_column(field, field.name.lower() in there) for field in fields])
+    there = {field.name.lower(): field.dataType.simpleString() for field in rows.schema}
+    return rows.selectExpr(*[_in_column(field, there.get(field.name.lower())) for field in fields])
 
 
-def _in_column(field: Any, is_there: bool) -> str:
-    value = f"`{field.name}`" if is_there else "NULL"
-    return f"CAST({value} AS {field.dataType.simpleString()}) AS `{field.name}`"
+def _in_column(field: Any, had: str | None) -> str:
+    """Its value then; NULL where it was not there, or of a type that no value of today's can be (Spark refuses to cast)."""
+    kind = field.dataType.simpleString()
+    value = f"`{field.name}`" if had and kindred(kind, had) else "NULL"
+    return f"CAST({value} AS {kind}) AS `{field.name}`"

@@ -104,10 +104,14 @@ class SilverTable:
         new = [entry for entry in there if entry.key not in done]
         replaces = first and self.house.head(self.table.name) is not None
         good = set_aside.sound(self.house, self.table, self.bronze, there, new, replaces)
+        before = self.house.head(self.table.changes)
         silver, read, drift = self._read(
             [entry for entry in new if entry.key in good], generation if first else None
         )
         counts = silver.bring()
+        head = self.house.head(self.table.changes) if read and counts.quarantined else None
+        if head is not None:
+            drift += evolution.lengthened(self.house.appended(self.table.changes, before, head), silver.table)
         report = replace(
             report,
             read=report.read + read,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -183,15 +184,95 @@ def test_a_value_that_does_not_fit_sets_its_row_aside(
     assert live(case, "price") == {1: (Decimal("2.50") if fits != 2 else Decimal("2.00"),)}
 
 
-@pytest.mark.recovery
-def test_a_number_never_becomes_a_moment(case: Case) -> None:
+@pytest.mark.parametrize(
+    ("mysql", "value"),
+    [
+        pytest.param("datetime(6)", pa.array([7], pa.int64()), marks=pytest.mark.recovery),
+        pytest.param("date", pa.array([7], pa.int32()), marks=pytest.mark.recovery),
+        ("datetime(6)", pa.array(["12:30:00"])),
+    ],
+)
+def test_what_is_no_moment_never_becomes_one(case: Case, mysql: str, value: Any) -> None:
+    case.mysql[("sales", "sold_at")] = mysql
     case.load("sales", [{"sale_id": 1, "line": 1, "sold_at": None}])
     case.to_silver("sales")
     folder = case.objects / "bronze" / "g0001" / case.schema / "sales"
-    rows = {"sale_id": [1], "line": [1], "sold_at": pa.array([7], pa.int64()), "dms_change_seq": [seq(9)]}
+    rows = {"sale_id": [1], "line": [1], "sold_at": value, "dms_change_seq": [seq(9)]}
     pq.write_table(pa.table({"Op": ["U"], **rows}), folder / "20260303-000000000.parquet")
     report = case.to_silver("sales")["sales"]
-    assert (report.quarantined, report.rows) == (1, 0)
+    assert (report.state, report.quarantined, report.rows) == ("ok", 1, 0)
+
+
+DAY, NOON = date(2024, 5, 1), datetime(2024, 5, 1, 12)
+RETYPED: list[tuple[str, str, list[Any], list[Any]]] = [  # from, to, what is the same in it, and what is not
+    ("string", "date", ["2024-05-01"], ["2024-05-01 13:45", "2024-05", "2024-02-30", "2024-05-01\n", ""]),
+    (
+        "string",
+        "timestamp",
+        ["2024-05-01 13:45:00", "2024-05-01T13:45:00.123456000"],
+        ["12:30:00", "2024-05-01", "2024-05-01 13:45:00.1234567", "2024-05-01 13:45:00Z"],
+    ),
+    ("string", "int", ["12", "-0012"], ["12.7", " 12", "9999999999", "1e3", "twelve"]),
+    ("string", "decimal(24,2)", ["1234567890123456789012.50", "2.5000"], ["2.505", ".5", "1e2", "2.5 "]),
+    ("string", "double", ["0.1", "0.30000000000000004", "1.5e15"], ["1d", "NaN", "1e999", "12345678901234567.8"]),
+    ("string", "boolean", ["0", "1", "true"], ["maybe", "yes", "7"]),
+    ("int", "boolean", [0, 1], [7, -1]),
+    ("date", "boolean", [None], [DAY]),
+    ("timestamp", "date", [datetime(2024, 5, 1)], [NOON]),
+    ("date", "int", [None], [DAY]),
+    ("binary", "int", [None], [bytearray(b"7")]),
+    ("bigint", "double", [2**53], [2**53 + 1]),
+]  # fmt: skip
+
+
+def test_only_a_value_that_comes_back_the_same_fits_another_type(spark: Any) -> None:
+    from medallion_glue.document import Column, Table
+    from medallion_glue.evolution import unfit
+
+    for kind, target, same, other in RETYPED:
+        rows = spark.createDataFrame([(value,) for value in [*same, *other]], f"v {kind}")
+        table = Table("t", "s", ("v",), (Column("v", target, "`v`"),), ())
+        marks = [bool(row[0]) for row in rows.selectExpr(unfit(rows, table)).collect()]
+        assert marks == [False] * len(same) + [True] * len(other), (kind, target)
+
+
+LONG = [product(1, name="x" * 81), product(2, name="é" * 80)]  # of 80 characters
+
+
+@pytest.mark.parametrize("policy", ["evolve", pytest.param("ignore", marks=pytest.mark.recovery)])
+def test_a_text_that_is_longer_than_its_column_sets_its_row_aside(case: Case, policy: str) -> None:
+    loaded(case, policy)
+    write(case, OLD, LONG, 5)
+    report = take(case)
+    assert told(report) == [("name", "lengthened", None, 1, False)]
+    assert (report.quarantined, report.in_quarantine) == (1, 1)
+    assert live(case, "name") == {2: ("é" * 80,)}
+    case.mysql[("products", "name")] = "varchar(200)"
+    report = case.to_silver("products", replay="quarantine")["products"]
+    assert (report.drift, report.in_quarantine, live(case, "name")[1]) == ((), 0, ("x" * 81,))
+
+
+def test_by_policy_a_text_that_is_longer_than_its_column_fails_the_table(case: Case) -> None:
+    loaded(case, "fail")
+    write(case, OLD, LONG, 5)
+    report = take(case)
+    assert (report.state, report.error) == (
+        "failed",
+        "products: schema drift at the source: name lengthened (varchar(80)); its policy is fail",
+    )
+    assert live(case, "name") == {1: ("p1",), 2: ("p2",)}
+
+
+def test_a_key_that_is_longer_than_its_column_fails_the_table(spark: Any) -> None:
+    from medallion_glue.document import Column, Table
+    from medallion_glue.evolution import SchemaDrifted, counted, unfit
+
+    table = Table("t", "s", ("code",), (Column("code", "string", "`code`", (), "char(3)"),), ())
+    rows = spark.createDataFrame([("abc",), ("abcd",)], "code string")
+    rows = rows.selectExpr("code", f"{unfit(rows, table)} AS `_failed`")
+    assert counted(rows.where("code = 'abc'"), table, []) == []
+    with pytest.raises(SchemaDrifted, match="values of the key code do not fit"):
+        counted(rows, table, [])
 
 
 @pytest.mark.recovery
@@ -203,6 +284,19 @@ def test_another_type_in_the_specification_converts_what_silver_holds(case: Case
     assert (report.state, report.drift, report.quarantined) == ("ok", (), 0)
     assert live(case, "price") == {1: ("1.50",), 2: ("two",)}
     assert take(case).rows == 2
+
+
+@pytest.mark.recovery
+def test_a_type_in_the_specification_that_no_value_of_before_can_be_is_null_until_a_reload(
+    case: Case,
+) -> None:
+    case.mysql[("products", "price")] = "int"
+    write(case, OLD | {"price": pa.int32()}, [product(1, price=7), product(2, price=8)])
+    take(case)
+    case.mysql[("products", "price")] = "date"
+    write(case, OLD | {"price": pa.date32()}, [product(2, price=DAY)], 5)
+    report = take(case)
+    assert (report.state, live(case, "price")) == ("ok", {1: (None,), 2: (DAY,)})
 
 
 @pytest.mark.recovery
