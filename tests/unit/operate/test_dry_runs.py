@@ -210,10 +210,12 @@ def test_down_and_reset_of_what_is_on_this_machine(typed: Typed, monkeypatch: py
 def test_a_merge_names_what_gold_lacks(typed: Typed) -> None:
     class Gold:
         def execute(self, sql: str, _: object = None) -> Rows:
-            return Rows((), (("dim_customer",),) if "etl.load" in sql else ())
+            if "etl.shape" in sql:
+                return Rows((), (("fact_sales", "hash-of-its-columns"),))
+            return Rows((), (("dim_customer", "to", "hash"),) if "etl.load" in sql else ())
 
     target: Any = Environment()
-    models = [{"model": name, "from": None} for name in ("dim_customer", "fact_sales")]
+    models = [{"model": n, "from": None, "to": "to", "hash": "hash"} for n in ("dim_customer", "fact_sales")]
     step = {"run_id": "run-1", "models": models, "load_batches": []}
     target.objects["runs/run-1/silver_to_gold.json"] = json.dumps(step)
     pipeline, gold = Invocation("local", ROOT, terminal=None).pipeline, Gold()  # type: ignore[arg-type]
