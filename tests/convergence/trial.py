@@ -131,6 +131,10 @@ class Trial:
         if self.source.truncated or self.chance.random() < 0.2:
             self._reload()
         self._write(self.chance.randint(1, 10))
+        if self.faulty and self.chance.random() < 0.5:  # one that follows what no later load makes up for
+            self._replicate()
+            self._run_with_faults()
+            self._write(self.chance.randint(1, 5))
 
     def _tell(self, what: str) -> None:
         self.report.plot.append(what)
