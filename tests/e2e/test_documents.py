@@ -61,6 +61,8 @@ JSON = (
 )
 QUICKSTART, *OTHERS = TYPED
 
+CHANGES_PENDING = 3  # the exit code of a plan that has something to do
+
 
 @dataclass
 class Typist:
@@ -86,7 +88,7 @@ class Typist:
                 line, shell=True, cwd=self.folder, env=self.variables, capture_output=True, text=True,
                 check=False, stdin=subprocess.DEVNULL,
             )  # fmt: skip
-            if done.returncode:
+            if done.returncode != 0 and (line, done.returncode) != ("medallion plan", CHANGES_PENDING):
                 told.append(f"{line}: exit {done.returncode}\n{done.stdout[-600:]}\n{done.stderr[-600:]}")
         return told
 
