@@ -29,6 +29,8 @@ CATALOG = {
     "spark.sql.catalog.glue_catalog.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
     "spark.sql.catalog.glue_catalog.warehouse": "s3://silver/warehouse",
 }
+KEPT_BY_SPARK = [f"spark.ui.retained{what}" for what in ("Jobs", "Stages", "Tasks", "DeadExecutors")]
+KEPT_BY_SPARK += ["spark.sql.ui.retainedExecutions"]  # of what has been done: thousands of jobs a trial
 SESSIONS = 40  # trials, until Spark gets a fresh JVM
 
 
@@ -63,8 +65,11 @@ class Rooms:
         settings |= {
             "spark.sql.adaptive.enabled": "false",
             "spark.sql.codegen.wholeStage": "false",  # compiling costs more than a handful of rows
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",  # counts with -Dspark.testing (lanes.py) only
+            "spark.sql.planChangeValidation": "false",
             "spark.sql.catalog.glue_catalog.cache-enabled": "false",
         }
+        settings |= dict.fromkeys(KEPT_BY_SPARK, "10")
         _configure(job_settings(self.objects, settings))
         self.spark = open_session("convergence")
 
