@@ -31,7 +31,7 @@ CATALOG = {
 }
 KEPT_BY_SPARK = [f"spark.ui.retained{what}" for what in ("Jobs", "Stages", "Tasks", "DeadExecutors")]
 KEPT_BY_SPARK += ["spark.sql.ui.retainedExecutions"]  # of what has been done: thousands of jobs a trial
-SESSIONS = 40  # trials, until Spark gets a fresh JVM
+SESSIONS = 25  # trials, until Spark gets a fresh JVM
 
 
 @dataclass
