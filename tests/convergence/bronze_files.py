@@ -41,7 +41,9 @@ class BronzeFiles:
             kind = self.chance.choice(KINDS)
             if kind and self._act(kind, key):
                 faults[f"bronze: {kind}"] += 1
-        old = [key for key in self.keys() if "/LOAD" not in key]
+        # Runs have left the folders before the newest.
+        newest = max((key.split("/")[0] for key in self.keys()), default="")
+        old = [key for key in self.keys() if key.startswith(f"{newest}/") and "/LOAD" not in key]
         if old and self.chance.random() < 0.3:
             self._act("file twice", self.chance.choice(old))
             faults["bronze: file twice"] += 1
