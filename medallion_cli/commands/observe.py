@@ -69,16 +69,17 @@ def _draw(call: Invocation) -> None:
 
 def _asking(call: Invocation) -> Callable[[], dict[str, Any]]:
     """Asks gold for everything that the page holds."""
+    from medallion_cli.dashboard import load_dashboard
     from medallion_cli.operations.dashboard import answers
     from medallion_cli.operations.dashboard_page import document
-    from medallion_cli.operations.dashboard_slices import cubes, filters
+    from medallion_cli.operations.dashboard_slices import cubes
 
-    gold = warehouse(call)
+    gold, dashboard = warehouse(call), load_dashboard(call.assets)
 
     def ask() -> dict[str, Any]:
         found = answers(gold, call.assets, call.pipeline)
         slices = cubes(gold, found)
-        return document(found, call.pipeline, filters=filters(call.assets), cubes=slices)
+        return document(found, call.pipeline, dashboard=dashboard, cubes=slices)
 
     return ask
 
@@ -88,7 +89,7 @@ def _write_page(call: Invocation, file: Path) -> None:
     from medallion_cli.operations.dashboard_page import html_of
 
     partial = file.with_name(f".{file.name}.{os.getpid()}")
-    text = html_of(_asking(call)(), call.pipeline)
+    text = html_of(_asking(call)())
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(file)
@@ -107,7 +108,7 @@ def _serve(call: Invocation, port: int, every: float) -> None:
 
     asked = Asked(_asking(call), every)
     asked.document()  # what is wrong is told here, not in the browser
-    with server(port, lambda data: html_of(data, call.pipeline, every=every), asked) as serving:
+    with server(port, lambda data: html_of(data, every=every), asked) as serving:
         url = f"http://127.0.0.1:{serving.server_address[1]}/"
         if call.terminal.wants_json:
             call.terminal.document({"url": url})

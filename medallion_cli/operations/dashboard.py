@@ -72,7 +72,7 @@ def answers(warehouse: Warehouse, assets: Assets, pipeline: Pipeline) -> list[An
 
 
 def title(pipeline: Pipeline) -> str:
-    """The dashboard's title, from the pipeline's name."""
+    """Of a dashboard that has none of its own: the pipeline's name."""
     return f"{pipeline.name.replace('_', ' ').capitalize()} dashboard"
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from medallion_cli.dashboard import Dashboard
 from medallion_cli.operations.dashboard import subtitle, title
 from medallion_cli.operations.dashboard_slices import document as slice_document
 from medallion_cli.operations.dashboard_slices import key_text
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from medallion_cli.aws.warehouse_values import Value
-    from medallion_cli.dashboard import Filter
     from medallion_cli.operations.dashboard import Answer
     from medallion_cli.operations.dashboard_slices import Cube
     from medallion_cli.spec import Pipeline
@@ -38,18 +38,18 @@ def page(
     pipeline: Pipeline,
     now: datetime | None = None,
     *,
-    filters: Sequence[Filter] = (),
+    dashboard: Dashboard | None = None,
     cubes: Mapping[str, Sequence[Cube]] | None = None,
     every: float | None = None,
 ) -> str:
     """One HTML document with the data inside; with `every` (seconds) it asks the server that it came from again."""
-    return html_of(document(answers, pipeline, now, filters=filters, cubes=cubes), pipeline, every=every)
+    return html_of(document(answers, pipeline, now, dashboard=dashboard, cubes=cubes), every=every)
 
 
-def html_of(data: Mapping[str, Any], pipeline: Pipeline, *, every: float | None = None) -> str:
+def html_of(data: Mapping[str, Any], *, every: float | None = None) -> str:
     """The page around a document."""
     parts = {
-        "__TITLE__": html.escape(title(pipeline)),
+        "__TITLE__": html.escape(str(data["title"])),
         "__SUBTITLE__": html.escape(str(data["subtitle"])),
         "__DATA__": embedded(data),
         "__POLICY__": "; connect-src 'self'" if every else "",
@@ -64,15 +64,16 @@ def document(
     pipeline: Pipeline,
     now: datetime | None = None,
     *,
-    filters: Sequence[Filter] = (),
+    dashboard: Dashboard | None = None,
     cubes: Mapping[str, Sequence[Cube]] | None = None,
 ) -> dict[str, Any]:
     """What the page's script draws."""
-    given = cubes or {}
+    given, whole = cubes or {}, dashboard or Dashboard()
     return {
+        "title": whole.title or title(pipeline),
         "currency": str(pipeline.business["currency"]),
         "subtitle": subtitle(pipeline, now or datetime.now(UTC)),
-        "filters": [{"id": each.id, "title": each.title, "kind": each.kind} for each in filters],
+        "filters": [{"id": each.id, "title": each.title, "kind": each.kind} for each in whole.filters],
         "visuals": [_visual(answer, given.get(answer.visual.id, ())) for answer in answers],
     }
 

@@ -7,17 +7,16 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from medallion_cli.dashboard import DASHBOARD, load_dashboard
+from medallion_cli.dashboard import DASHBOARD
 from medallion_cli.errors import UsageError
 from medallion_cli.operations.dashboard import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from medallion_cli.assets import Assets
     from medallion_cli.aws.warehouse import Warehouse
     from medallion_cli.aws.warehouse_values import Value
-    from medallion_cli.dashboard import Filter, Slice
+    from medallion_cli.dashboard import Slice
     from medallion_cli.operations.dashboard import Answer
 
 MOST_ROWS = 60_000  # of one slice: more would make the page slow; its visual then stands still
@@ -44,11 +43,6 @@ def cubes(warehouse: Warehouse, answers: Sequence[Answer]) -> dict[str, list[Cub
             rows = asked[sql] if len(asked[sql]) <= MOST_ROWS else None
             found.setdefault(answer.visual.id, []).append(Cube(each, rows))
     return found
-
-
-def filters(assets: Assets) -> tuple[Filter, ...]:
-    """What the page can be narrowed by."""
-    return load_dashboard(assets).filters
 
 
 def document(answer: Answer, cube: Cube) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ def html() -> str:
     """The page of the shipped dashboard over made-up sales."""
     gold: Any = Gold()
     found = answers(gold, ASSETS, PIPELINE)
-    return page(found, PIPELINE, NOW, filters=load_dashboard(ASSETS).filters, cubes=cubes(gold, found))
+    return page(found, PIPELINE, NOW, dashboard=load_dashboard(ASSETS), cubes=cubes(gold, found))
 
 
 @pytest.fixture(scope="session")

@@ -248,12 +248,10 @@ def test_what_is_served_follows_the_data_under_the_same_filter(browser: Browser)
 
     def ask() -> dict[str, Any]:
         found = answers(gold, ASSETS, PIPELINE)
-        return document(
-            found, PIPELINE, NOW, filters=load_dashboard(ASSETS).filters, cubes=cubes(gold, found)
-        )
+        return document(found, PIPELINE, NOW, dashboard=load_dashboard(ASSETS), cubes=cubes(gold, found))
 
     asked = Asked(ask, 0.05)
-    with server(0, lambda data: html_of(data, PIPELINE, every=0.1), asked) as serving:
+    with server(0, lambda data: html_of(data, every=0.1), asked) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         seen = _watched(browser.new_page())
         page = seen.page

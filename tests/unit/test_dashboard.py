@@ -18,7 +18,7 @@ from medallion_cli.assets import Assets
 from medallion_cli.aws.warehouse_values import Column, Rows
 from medallion_cli.commands.charts import compact, draw, shown, ticks
 from medallion_cli.console import Terminal
-from medallion_cli.dashboard import Measure, Visual
+from medallion_cli.dashboard import Dashboard, Measure, Visual
 from medallion_cli.errors import UsageError
 from medallion_cli.operations.dashboard import Answer, answers, subtitle
 from medallion_cli.operations.dashboard_page import page
@@ -221,6 +221,9 @@ def test_nothing_in_the_data_ends_its_element_or_fills_a_placeholder() -> None:
 def test_title_and_subtitle_come_from_the_specification() -> None:
     text = page([MONTHLY], PIPELINE, NOW)
     assert "<h1>Retail dashboard</h1>" in text
+    named = page([MONTHLY], PIPELINE, NOW, dashboard=Dashboard(title="Sales & more"))
+    assert "<title>Sales &amp; more</title>" in named
+    assert "<h1>Sales &amp; more</h1>" in named
     assert subtitle(PIPELINE, NOW) in text
     assert subtitle(PIPELINE, NOW) == (
         "An order is a sale when it is paid, shipped or delivered · Days and months in Europe/Berlin · "
