@@ -11,14 +11,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, NoReturn
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from medallion_cli.assets import PIPELINE, Assets
 from medallion_cli.ddl import Column, GoldColumn, TableDdl, known_tables
 from medallion_cli.errors import UsageError
 from medallion_cli.expectations import Expectation, expectation, faults
 from medallion_cli.spec_file import FreshnessEntry, ModelEntry, PipelineFile, TableEntry
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 KINDS = ("copy", "upsert", "scd2", "refresh")
 SCD2_COLUMNS = ("version", "valid_from", "valid_to", "is_current")
@@ -273,12 +276,19 @@ def _render(text: str, where: str, context: dict[str, Any]) -> str:
     """SQL text with the spec's facts filled in (`business`, `source`; filter `sql_list` quotes a list)."""
     import jinja2
 
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
-    environment.filters["sql_list"] = sql_list
     try:
-        return environment.from_string(text).render(**context).strip()
+        return _jinja().from_string(text).render(**context).strip()
     except jinja2.TemplateError as error:
         raise UsageError(f"{where}: {error}", hint="medallion validate") from error
+
+
+@cache
+def _jinja() -> Environment:
+    import jinja2
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
+    environment.filters["sql_list"] = sql_list
+    return environment
 
 
 def sql_list(values: list[str]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import compileall
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -197,9 +199,12 @@ class Lambda(Service):
                 raise ServiceError(
                     "InvalidParameterValueException", "Could not unzip uploaded file."
                 ) from None
+            # Once, and not at every invocation.
+            compileall.compile_dir(staged, quiet=2, stripdir=str(staged), prependdir=str(folder))
             with self.lock:
                 if not folder.exists():
                     staged.rename(folder)
+            shutil.rmtree(staged, ignore_errors=True)  # somebody else was first
         return {
             "folder": str(folder),
             "CodeSha256": base64.b64encode(digest).decode(),

@@ -85,6 +85,13 @@ def test_a_failure_is_a_function_error(
     assert result["errorType"] == type_
 
 
+def test_a_failure_is_traced_to_its_line(function: tuple[Any, str], daemon: Daemon) -> None:
+    _, result = invoke(function[0], {"fail": 1})
+    trace = "".join(result["stackTrace"])
+    assert 'raise KeyError("broken")' in trace
+    assert f"{daemon.state / 'functions'}" in trace
+
+
 def test_what_it_prints_is_in_its_log_group(
     function: tuple[Any, str], daemon: Daemon, eventually: Any
 ) -> None:
@@ -107,6 +114,8 @@ def test_functions_made_at_once_are_all_there(daemon: Daemon) -> None:
     for name in names:
         client.delete_function(FunctionName=name)
     assert set(names) <= found
+    unpacked = [each.name for each in (daemon.state / "functions").iterdir()]
+    assert [name for name in unpacked if "." in name] == []
 
 
 def finished(
