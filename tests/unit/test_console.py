@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,7 +84,7 @@ class Machine:
 
 
 def _told(polls: list[list[str]], status: str, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
-    monkeypatch.setattr(run.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(run, "time", SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic))
 
     class Settings:
         poll_seconds = 1

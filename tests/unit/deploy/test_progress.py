@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Generator
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -30,7 +31,7 @@ def deployment() -> Generator[Event, None, None]:
 
 def shown(monkeypatch: pytest.MonkeyPatch, *, watched: bool) -> str:
     clock = itertools.count(0, 7)
-    monkeypatch.setattr(console.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     out, terminal = io.StringIO(), Terminal()
     terminal.err = Console(file=out, force_terminal=watched, width=120, no_color=True, highlight=False)
     terminal.follow(deployment())

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from clock import stopped
 from fake_environment import OUTPUTS, Document
 from fake_stacks import GIVEN, Stacked
 
@@ -502,7 +503,7 @@ def fixed(aws: Watched, pipeline: Pipeline, findings: list[Finding]) -> list[Any
 def test_what_is_safe_is_fixed_and_said(
     situation: str, watched: Watched, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replicate.time, "sleep", lambda _: None)
+    stopped(monkeypatch, replicate)
     breaks, code, _ = BROKEN[situation]
     breaks(watched)
     made = fixed(watched, pipeline, diagnosis(watched, pipeline).findings)
@@ -543,7 +544,7 @@ def test_nothing_is_mended_under_somebody_s_hands(watched: Watched, pipeline: Pi
 def test_what_is_mended_is_mended_under_the_lock(
     watched: Watched, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replicate.time, "sleep", lambda _: None)
+    stopped(monkeypatch, replicate)
     held: list[bool] = []
     before = watched._start_replication_task
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,7 +135,7 @@ def frames(monkeypatch: pytest.MonkeyPatch, most: int, *words: str) -> tuple[lis
                 return
 
     monkeypatch.setattr(Terminal, "watch", take)
-    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr(health, "time", SimpleNamespace(sleep=waits.append))
     assert ends(*words, "status", "--watch") == 0
     return shown, waits
 

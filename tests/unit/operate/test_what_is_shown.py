@@ -235,7 +235,7 @@ def _looked(
     tables = [TableStatistics("shop", name, LOADED, rows, 0, 0, 0, None) for name, rows in counters.items()]
     spans = [Span("Prepare", AT, AT), Span("Bronze to silver", AT, AT + timedelta(seconds=50))]
     told = [Line(now, "g", "jr_1", text, str(n)) for n, text in enumerate(OUTPUT)]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     monkeypatch.setattr(progress, "job_runs", lambda *_: [_job()])
     monkeypatch.setattr(progress, "lines", lambda *_: iter(told))
     monkeypatch.setattr(progress.Replication, "tables", lambda _: tables)
