@@ -10,6 +10,8 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --max-worker-restart 0 --dist
 INSTALLED := $(VENV)/.installed
 SCANNER := $(VENV)-scan/bin/checkov
 
+unexport PYTHONDONTWRITEBYTECODE # tests start hundreds of processes: compiling the package in each takes minutes
+
 .PHONY: demo test test-recovery test-fast convergence mutants check scan format clean
 
 $(INSTALLED): pyproject.toml

@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="medallion-bench-") as folder:
         os.chmod(folder, 0o755)
         environment = {**os.environ, "MEDALLION_STATE_HOME": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
         run = medallion(environment)
         try:
             for words in PREPARED:

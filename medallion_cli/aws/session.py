@@ -46,9 +46,14 @@ class Target:
     @functools.cached_property
     def _session(self) -> Any:
         import boto3
+        from botocore.session import get_session
 
-        keys = self.credentials
+        from medallion_cli.aws.models import ModelFiles
+
+        keys, core = self.credentials, get_session()
+        core.get_component("data_loader").file_loader = ModelFiles()
         return boto3.Session(
+            botocore_session=core,
             region_name=self.settings.region,
             profile_name=None if keys else self.settings.profile,
             aws_access_key_id=keys.access_key if keys else None,

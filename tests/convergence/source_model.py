@@ -6,7 +6,7 @@ It writes to MariaDB with a clock of its own (`SET timestamp`), so that transact
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -100,6 +100,14 @@ class SourceModel:
             cursor.execute(sql, values)
             return list(cursor.fetchall())
 
+    def touch(self) -> None:
+        """Logs something that changes nothing: the log of a server that has been started again ends in no commit."""
+        self._set_clock(self.clock)
+        self.run("DROP TABLE IF EXISTS nowhere")
+
+    def _set_clock(self, at: datetime) -> None:
+        self.run(f"SET timestamp = {int((at - datetime(1970, 1, 1)).total_seconds())}")
+
     def position(self) -> Position:
         """Where the binlog ends."""
         ((name, offset, *_),) = self.run("SHOW MASTER STATUS")
@@ -114,7 +122,7 @@ class SourceModel:
     def transaction(self) -> None:
         """Some random statements, committed or rolled back."""
         at = self.tick()
-        self.run(f"SET timestamp = {int((at - datetime(1970, 1, 1)).total_seconds())}")
+        self._set_clock(at)
         before = {name: dict(table.rows) for name, table in self.tables.items()}
         self.run("BEGIN")
         self._open = []
@@ -251,12 +259,14 @@ class SourceModel:
 
     # Definitions
 
-    def define(self) -> str:
-        """A random DDL statement; what it was. The project's own DDL stays as it is."""
+    def define(self, kept: Container[str] = ()) -> str:
+        """A random DDL statement; what it was. The project's own DDL stays as it is; of the tables `kept` no column goes."""
         table = self.tables[self.chance.choice(list(self.tables))]
         free = [c for c in table.plain if c.name.startswith("x")]
         kind = self.chance.choice(["add", "drop", "rename", "retype"]) if free else "add"
         name = f"`{table.shape.name}`"
+        if table.shape.name in kept and kind in ("drop", "rename"):
+            return self._retype(table)
         match kind:
             case "add":
                 new = ColumnShape(f"y{len(self.changes)}", "int")

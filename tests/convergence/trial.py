@@ -170,6 +170,7 @@ class Trial:
         self.rooms.source.kill()
         self.rooms.source.start(self.rooms.source.port)
         self.source.connect()
+        self.source.touch()
         self.report.faults["MariaDB: killed"] += 1
 
     def _begin_generation(self) -> None:

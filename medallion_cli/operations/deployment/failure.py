@@ -47,6 +47,6 @@ def _told(event: StackEvent) -> str:
 def _hint(stack: Stack) -> str:
     if stack.status in ("DELETE_FAILED",):
         return "mend it, then: medallion down"
-    if stack.status.endswith("ROLLBACK_FAILED"):
+    if stack.status == "UPDATE_ROLLBACK_FAILED":  # one whose creation failed is made again
         return "mend it, then: medallion up (it rolls back again first)"
     return "mend it, then: medallion up"

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from deployed import PREFIX, ROOT, Environment
 
+from medallion_cli.aws.cloudformation import Stacks
 from medallion_cli.aws.database import Database
 from medallion_cli.aws.schedules import schedules, switch
 from medallion_cli.aws.warehouse import connect
@@ -81,12 +82,21 @@ def fails(environment: Environment, wave: list[str]) -> None:
             str(raised.value),
         ), raised.value
         assert "cancelled" not in str(raised.value)
+        assert not refused(environment, wave), raised.value
         assert raised.value.hint == "mend it, then: medallion up"
         found = environment.statuses()
         assert "ROLLBACK_COMPLETE" not in {s for stack, s in found.items() if stack not in wave}
         if {stack for stack in wave if found.get(stack) == "ROLLBACK_COMPLETE"} == set(wave):
             return
     pytest.fail(f"{wave}: {found}")
+
+
+def refused(environment: Environment, wave: list[str]) -> list[str]:
+    """What would not go when a stack was rolled back."""
+    stacks = Stacks(environment.target)
+    names = [f"{PREFIX}-{stack}" for stack in wave if stacks.find(f"{PREFIX}-{stack}") is not None]
+    told = [event for name in names for event in stacks.events(name, None)]
+    return [f"{each.resource}: {each.reason}" for each in told if each.status == "DELETE_FAILED"]
 
 
 def is_killed(environment: Environment, wave: list[str]) -> None:
