@@ -86,11 +86,12 @@ class Batch:
             file.close()
             key = layout.change_path(self.task.folder, shape, stamp, self.task.partitioned)
             out.append((shape.name == HEARTBEAT, key, file.path.name))
+        self.files = {}  # they are the checkpoint's now: what fails from here on must not take them away
         # The heartbeat last: who sees the marker sees everything that was committed before it.
         return [(name, key) for _, key, name in sorted(out)], last
 
     def discard(self) -> None:
-        """Forgets the batch."""
+        """Forgets the batch, unless it is closed."""
         for file in self.files.values():
             file.abandon()
 

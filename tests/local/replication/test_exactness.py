@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
 
+from medallion_cli.local.replication import checkpoint
+from medallion_cli.local.replication.replicator import Replicator
+from medallion_cli.local.replication.task import read_task
 from tests.local.replication.conftest import Database
 
 pytestmark = pytest.mark.engine
@@ -95,6 +100,32 @@ def test_load_and_changes_while_a_writer_is_busy(database: Database, make_task: 
     assert counts["inserts"] + counts["updates"] + counts["deletes"] == len(found)
     assert counts["load_rows"] == sum(row["dms_change_seq"] == "" for row in task.rows(table))
     assert all(len(text) == 35 and text.isdigit() for text in found)
+
+
+def test_a_disk_that_is_full_between_the_checkpoint_and_the_files_loses_nothing(
+    database: Database, make_task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(ITEMS, "INSERT INTO items (n) VALUES (1)")
+    task, table = make_task(f"{database.name}.items"), f"{database.name}.items"
+    task.start()
+    task.wait_loaded()
+    assert task.stop() == 0
+    database.run("INSERT INTO items (n) VALUES (2), (3)", "UPDATE items SET n = 4 WHERE n = 1")
+    publish = checkpoint.publish
+
+    def full(home: Path, target: Path, state: checkpoint.Checkpoint) -> None:
+        if state.pending and "LOAD" not in state.pending[0][1]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        publish(home, target, state)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "publish", full)
+        with pytest.raises(OSError, match="No space left"):
+            Replicator(read_task(task.home), lambda: False, task.log.append).run()
+    task.start()
+    task.wait_caught_up(database)
+    assert task.stop() == 0
+    assert task.current(table, ("id",)) == source_rows(database)
 
 
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(database: Database, make_task: Any) -> None:
