@@ -41,12 +41,17 @@ class Credentials:
 
 def secret(arn: str) -> Credentials:
     """The credentials kept in Secrets Manager under `arn` (username, password, host, port)."""
-    import boto3
-
-    document = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+    document = json.loads(_secrets().get_secret_value(SecretId=arn)["SecretString"])
     return Credentials(
         document["username"], document["password"], document.get("host", ""), int(document.get("port", 3306))
     )
+
+
+@cache
+def _secrets() -> Any:
+    import boto3
+
+    return boto3.client("secretsmanager")
 
 
 @cache
@@ -56,8 +61,8 @@ def source_credentials() -> Credentials:
 
 
 def connect(credentials: Credentials, schema: str | None = None) -> Connection:
-    """A connection without autocommit; TLS with the CA bundle that CA_BUNDLE names. MedallionError when
-    refused.
+    """A connection without autocommit; TLS with the CA bundle that CA_BUNDLE names, else without. MedallionError
+    when refused.
     """
     bundle = os.environ.get("CA_BUNDLE")
     try:
@@ -73,6 +78,7 @@ def connect(credentials: Credentials, schema: str | None = None) -> Connection:
             client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
             connect_timeout=10,
             init_command=f"SET SESSION time_zone = '+00:00', sql_mode = '{SQL_MODE}'",
+            ssl_disabled=bundle is None,  # else pymysql reads every certificate of the machine to try TLS
             ssl_ca=bundle,
             ssl_verify_cert=bundle is not None,
             ssl_verify_identity=bundle is not None,

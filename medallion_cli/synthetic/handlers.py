@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import boto3  # noqa: F401  (once an environment, before an event waits for it)
+
 from medallion_cli.errors import UsageError
 from medallion_cli.synthetic import definitions, digests, inserts, rows, seeding, server
 from medallion_cli.synthetic.seeding import Event, Project, Result

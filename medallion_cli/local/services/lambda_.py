@@ -1,4 +1,4 @@
-"""Lambda: the function's own zip, run in a subprocess with Lambda's environment, limits and log group."""
+"""Lambda: the function's own zip, run in a process with Lambda's environment, limits and log group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import io
 import json
 import shutil
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -18,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medallion_cli.local.engines import processes
 from medallion_cli.local.protocol import Service, ServiceError
+from medallion_cli.local.services.lambda_environments import Environments, Plan, end
 from medallion_cli.local.space import shortage
 
 if TYPE_CHECKING:
@@ -46,6 +45,11 @@ class Lambda(Service):
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.lock = threading.Lock()
+        self.environments = Environments()
+
+    def stop(self) -> None:
+        """Ends environments that wait for an event; what works ends with the daemon."""
+        self.environments.close()
 
     def create_function(self, params: dict[str, Any]) -> dict[str, Any]:
         """Unpacks the code and keeps the configuration."""
@@ -88,6 +92,7 @@ class Lambda(Service):
         name = self._function(params["FunctionName"])["FunctionName"]
         with self.runtime.store.changing("lambda", {}) as functions:
             functions.pop(name, None)
+        self.environments.drop(name)
         return {}
 
     def put_function_concurrency(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -117,29 +122,22 @@ class Lambda(Service):
         group = f"/aws/lambda/{function['FunctionName']}"
         log = self.runtime.log(group, f"{datetime.now(UTC):%Y-%m-%d}")
         timeout = function.get("Timeout", 3)
-        process = processes.spawn(
-            [
-                sys.executable,
-                str(Path(__file__).with_name("lambda_worker.py")),
-                function["Handler"],
-                request,
-                str(timeout),
-            ],
-            env=self._environment(function, group),
-            cwd=Path(function["folder"]),
-            log=log,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        variables = tuple(sorted(self._environment(function, group).items()))
+        plan = Plan(Path(function["folder"]), function["Handler"], variables, log)
+        process = self.environments.take(function["FunctionName"], plan)
+        head = json.dumps({"request": request, "timeout": timeout}).encode()
         try:
-            answer = self._awaited(process, payload, timeout)
+            answer = self._awaited(process, head + b"\n" + payload, timeout)
         except _OutOfSpace as full:
-            _end(process)
+            end(process)
             return True, _full(str(full))
         except subprocess.TimeoutExpired:
-            _end(process)
+            end(process)
             message = f"{request} Task timed out after {timeout:.2f} seconds"
             return True, json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": message}).encode()
+        threading.Thread(
+            target=self.environments.prepare, args=[function["FunctionName"], plan], daemon=True
+        ).start()
         kind, _, body = answer.partition(b"\n")
         if kind not in (b"result", b"error") and (short := shortage(self.runtime.state)):
             return True, _full(short)
@@ -249,11 +247,6 @@ class _OutOfSpace(Exception):
 def _full(message: str) -> bytes:
     """The failure of a function that the full disk is the cause of."""
     return json.dumps({"errorType": "MedallionError", "errorMessage": message}).encode()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.communicate()
 
 
 def _modified() -> dict[str, str]:

@@ -1,10 +1,12 @@
-"""Runs one invocation: `lambda_worker.py HANDLER REQUEST_ID TIMEOUT`, the event on stdin, the answer on stdout.
+"""Runs one invocation: `lambda_worker.py HANDLER`, on stdin a line {"request", "timeout"} and the event, the answer on stdout.
 
-Started in the function's folder with the function's environment; only the standard library and the zip are imported.
+Started in the function's folder with the function's environment; only the standard library and the zip are imported, before
+the event comes. Without an event it ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -29,17 +31,21 @@ class Context:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
-def main(handler: str, request: str, timeout: str) -> None:
+def main(handler: str) -> None:
     """One invocation; what the function prints goes to its log."""
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
-    event = json.loads(sys.stdin.buffer.read() or b"{}")
+    module, _, function = handler.replace("/", ".").rpartition(".")
+    with contextlib.suppress(Exception):  # told when it is wanted
+        importlib.import_module(module)
+    head, _, payload = sys.stdin.buffer.read().partition(b"\n")
+    if not head:
+        return
+    told = json.loads(head)
     try:
-        module, _, function = handler.rpartition(".")
-        result = getattr(importlib.import_module(module.replace("/", ".")), function)(
-            event, Context(request, float(timeout))
-        )
+        act = getattr(importlib.import_module(module), function)
+        result = act(json.loads(payload or b"{}"), Context(told["request"], float(told["timeout"])))
         answer.write(b"result\n" + json.dumps(result).encode())
     except Exception as error:  # noqa: BLE001 (a handler may raise anything; Lambda reports it)
         traceback.print_exc()
@@ -50,4 +56,4 @@ def main(handler: str, request: str, timeout: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(sys.argv[1])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.local.core.conftest import Daemon
@@ -18,6 +21,7 @@ pytestmark = pytest.mark.engine
 ROLE = "arn:aws:iam::000000000000:role/r"
 SOURCE = """
 import os, time
+BORN = time.time()
 def handler(event, context):
     print("seen", event)
     if event.get("fail"):
@@ -26,7 +30,8 @@ def handler(event, context):
     if event.get("exit"):
         os._exit(7)
     return {"got": event, "who": os.environ["WHO"], "left": context.get_remaining_time_in_millis() > 0,
-            "at": os.environ["AWS_ENDPOINT_URL"], "name": context.function_name}
+            "at": os.environ["AWS_ENDPOINT_URL"], "name": context.function_name,
+            "request": context.aws_request_id, "pid": os.getpid(), "born": BORN}
 """
 
 
@@ -64,7 +69,8 @@ def test_a_function_answers_within_its_environment(function: tuple[Any, str], da
     answer, result = invoke(function[0], {"a": "ü"})
     assert answer["StatusCode"] == 200
     assert "FunctionError" not in answer
-    assert result == {"got": {"a": "ü"}, "who": "me", "left": True, "at": daemon.up().url, "name": "echo"}
+    told = {"got": {"a": "ü"}, "who": "me", "left": True, "at": daemon.up().url, "name": "echo"}
+    assert {name: result[name] for name in told} == told
     assert time.monotonic() - began < 3
 
 
@@ -83,6 +89,48 @@ def test_a_failure_is_a_function_error(
     assert answer["FunctionError"] == "Unhandled"
     assert message in result["errorMessage"]
     assert result["errorType"] == type_
+
+
+def waiting(daemon: Daemon) -> list[int]:
+    """Environments of functions that wait for an event."""
+    pid = json.loads((daemon.state / "daemon.json").read_text())["pid"]
+    workers = psutil.Process(pid).children(recursive=True)
+    return [each.pid for each in workers if "lambda_worker.py" in " ".join(each.cmdline())]
+
+
+def test_the_next_environment_is_ready_and_has_one_invocation(
+    function: tuple[Any, str], daemon: Daemon, eventually: Any
+) -> None:
+    client, _ = function
+    _, first = invoke(client, {})
+    (ready,) = eventually(lambda: waiting(daemon))
+    time.sleep(0.5)
+    asked = time.time()
+    _, second = invoke(client, {})
+    assert second["pid"] == ready != first["pid"]
+    assert second["born"] < asked
+    assert len({first["request"], second["request"]}) == 2
+
+
+def test_an_environment_that_was_killed_or_is_of_other_code_is_not_used(
+    function: tuple[Any, str], daemon: Daemon, eventually: Any
+) -> None:
+    client, _ = function
+    invoke(client, {})
+    (ready,) = eventually(lambda: waiting(daemon))
+    os.kill(ready, signal.SIGKILL)
+    _, second = invoke(client, {"a": 1})
+    assert second["got"] == {"a": 1}
+    client.update_function_code(FunctionName="echo", ZipFile=zipped(SOURCE.replace('"got"', '"given"')))
+    _, third = invoke(client, {"a": 2})
+    assert third["given"] == {"a": 2}
+    variables = {"Variables": {"WHO": "you"}}
+    client.update_function_configuration(FunctionName="echo", Environment=variables)
+    _, fourth = invoke(client, {"a": 3})
+    assert fourth["who"] == "you"
+    client.delete_function(FunctionName="echo")
+    assert waiting(daemon) == []
+    make(client, "echo")
 
 
 def test_a_failure_is_traced_to_its_line(function: tuple[Any, str], daemon: Daemon) -> None:

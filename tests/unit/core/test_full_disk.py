@@ -45,7 +45,10 @@ def run(runtime: Runtime, seconds: float, timeout: int = 60) -> tuple[bool, dict
         "FunctionName": "f", "Handler": "waits.handler", "Timeout": timeout, "folder": str(runtime.state),
     }  # fmt: skip
     service = lambda_.create(runtime)
-    failed, answer = service._run(function, json.dumps({"seconds": seconds}).encode())  # type: ignore[attr-defined]
+    try:
+        failed, answer = service._run(function, json.dumps({"seconds": seconds}).encode())  # type: ignore[attr-defined]
+    finally:
+        service.stop()
     return failed, json.loads(answer)
 
 
