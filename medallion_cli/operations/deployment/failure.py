@@ -24,12 +24,15 @@ def failure(stack: Stack, events: list[StackEvent]) -> MedallionError:
     causes = [e for e in causes if e.resource != stack.name] or causes
     first = causes[0].status if causes else ""
     # Once the rollback began, what fails to go is a consequence, except where going was the operation.
-    causes = [e for e in causes if e.status == first or not e.status.startswith("DELETE")]
+    left = [e for e in causes if e.status != first and e.status.startswith("DELETE")]
+    causes = [e for e in causes if e not in left]
     if not causes:
         return MedallionError(f"{stack.name} is {stack.status}: {said(stack.reason)}", hint=_hint(stack))
     text = f"{stack.name}: {_told(causes[0])} [{stack.status}]"
     if others := [_told(e) for e in causes[1:]]:
         text += f"; also {'; '.join(others)}"
+    if left:
+        text += f"; it is rolled back, but {'; '.join(_told(e) for e in left)}"
     return MedallionError(text, hint=_hint(stack))
 
 

@@ -52,7 +52,15 @@ def test_the_oldest_failure_is_told_and_cancellations_are_not() -> None:
 def test_what_then_fails_to_go_is_no_cause() -> None:
     told = events(("Function", "CREATE_FAILED", "no role"), ("Bucket", "DELETE_FAILED", "not empty"))
     found = failure(stack("ROLLBACK_FAILED"), told)
-    assert "Bucket" not in str(found)
+    assert str(found) == (
+        "retail-dev-source: Function (AWS::X::Y) could not be created: no role [ROLLBACK_FAILED]; "
+        "it is rolled back, but Bucket (AWS::X::Y) could not be deleted: not empty"
+    )
+    assert found.hint == "mend it, then: medallion up"  # which makes the stack again
+
+
+def test_an_update_whose_rollback_fails_is_rolled_back_again() -> None:
+    found = failure(stack("UPDATE_ROLLBACK_FAILED"), events(("Function", "UPDATE_FAILED", "no role")))
     assert "rolls back again" in str(found.hint)
 
 
