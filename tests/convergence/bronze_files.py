@@ -37,12 +37,14 @@ class BronzeFiles:
 
     def disturb(self, faults: Counter[str]) -> None:
         """A few random faults; `seen` says afterwards what the next run may take."""
+        newest = max((key.split("/")[0] for key in self.keys()), default="")
         for key in self.new():
             kind = self.chance.choice(KINDS)
+            if kind == "file late" and not key.startswith(f"{newest}/"):
+                continue  # a generation has ended, with all of its files, before the next one begins
             if kind and self._act(kind, key):
                 faults[f"bronze: {kind}"] += 1
         # Runs have left the folders before the newest.
-        newest = max((key.split("/")[0] for key in self.keys()), default="")
         old = [key for key in self.keys() if key.startswith(f"{newest}/") and "/LOAD" not in key]
         if old and self.chance.random() < 0.3:
             self._act("file twice", self.chance.choice(old))
