@@ -41,17 +41,12 @@ class Credentials:
 
 def secret(arn: str) -> Credentials:
     """The credentials kept in Secrets Manager under `arn` (username, password, host, port)."""
-    document = json.loads(_secrets().get_secret_value(SecretId=arn)["SecretString"])
+    import boto3
+
+    document = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
     return Credentials(
         document["username"], document["password"], document.get("host", ""), int(document.get("port", 3306))
     )
-
-
-@cache
-def _secrets() -> Any:
-    import boto3
-
-    return boto3.client("secretsmanager")
 
 
 @cache
