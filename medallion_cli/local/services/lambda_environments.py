@@ -40,15 +40,17 @@ class Plan:
 
 @dataclass
 class Environments:
-    """At most one warm environment a function."""
+    """At most one warm environment a function; none of a function that was deleted while it worked."""
 
     _warm: dict[str, tuple[Plan, subprocess.Popen[bytes]]] = field(default_factory=dict)
+    _served: set[str] = field(default_factory=set)  # functions that were invoked and not dropped since
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: bool = False
 
     def take(self, name: str, plan: Plan) -> subprocess.Popen[bytes]:
         """The function's warm environment when it is as planned, else a new one."""
         with self._lock:
+            self._served.add(name)
             ready, process = self._warm.pop(name, (None, None))
         if process is not None:
             if ready == plan and process.poll() is None:
@@ -59,13 +61,14 @@ class Environments:
     def prepare(self, name: str, plan: Plan) -> None:
         """Warms one for the next invocation; where that fails, the invocation starts its own."""
         with self._lock:
-            if not self._over and name not in self._warm:
+            if not self._over and name in self._served and name not in self._warm:
                 with contextlib.suppress(OSError):
                     self._warm[name] = plan, plan.start()
 
     def drop(self, name: str) -> None:
         """Forgets a function."""
         with self._lock:
+            self._served.discard(name)
             _, process = self._warm.pop(name, (None, None))
         if process is not None:
             end(process)

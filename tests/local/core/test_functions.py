@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -10,11 +11,13 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from medallion_cli.local.services.lambda_environments import Environments, Plan, end
 from tests.local.core.conftest import Daemon
 
 pytestmark = pytest.mark.engine
@@ -94,8 +97,11 @@ def test_a_failure_is_a_function_error(
 def waiting(daemon: Daemon) -> list[int]:
     """Environments of functions that wait for an event."""
     pid = json.loads((daemon.state / "daemon.json").read_text())["pid"]
-    workers = psutil.Process(pid).children(recursive=True)
-    return [each.pid for each in workers if "lambda_worker.py" in " ".join(each.cmdline())]
+    found = []
+    for each in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            found += [each.pid] if "lambda_worker.py" in " ".join(each.cmdline()) else []
+    return found
 
 
 def test_the_next_environment_is_ready_and_has_one_invocation(
@@ -129,8 +135,25 @@ def test_an_environment_that_was_killed_or_is_of_other_code_is_not_used(
     _, fourth = invoke(client, {"a": 3})
     assert fourth["who"] == "you"
     client.delete_function(FunctionName="echo")
+    time.sleep(0.3)  # one that was being started meanwhile
     assert waiting(daemon) == []
     make(client, "echo")
+
+
+def test_none_is_started_for_a_function_that_was_deleted_while_it_worked(tmp_path: Path) -> None:
+    (tmp_path / "quick.py").write_text("def handler(event, context):\n    return event\n")
+    variables = (("LAMBDA_TASK_ROOT", str(tmp_path)),)
+    plan, environments = Plan(tmp_path, "quick.handler", variables, tmp_path / "log"), Environments()
+    end(environments.take("f", plan))
+    environments.drop("f")
+    environments.prepare("f", plan)
+    assert environments._warm == {}
+    end(environments.take("f", plan))
+    environments.prepare("f", plan)
+    assert list(environments._warm) == ["f"]
+    environments.close()
+    environments.prepare("f", plan)
+    assert environments._warm == {}
 
 
 def test_a_failure_is_traced_to_its_line(function: tuple[Any, str], daemon: Daemon) -> None:
