@@ -153,7 +153,9 @@ class Check:
         if "dim_child" in self.project.models:
             found = self._history("dim_child", self.project.table("child").key)
             yield from self._versions("dim_child", expected.children.versions(), found)
-        yield from self._joined(expected)
+        yield from self._fact("joined", expected.joined())
+        if "alone" in self.project.models:
+            yield from self._fact("alone", expected.alone())
         if "rolled" in self.project.models:
             yield from self._same("gold.rolled", expected.rolled(), self._gold_rows("rolled", ["ref"]))
         if "grouped" in self.project.models:
@@ -192,8 +194,8 @@ class Check:
                 )
         yield from self._same(f"gold.{name}", told, known)
 
-    def _joined(self, expected: Expected) -> Iterator[str]:
-        """The fact, with its lookup read as (parent's key, version) from gold's own dimension."""
+    def _fact(self, name: str, wanted: Rows) -> Iterator[str]:
+        """A fact, with its lookup read as (parent's key, version) from gold's own dimension."""
         parent, child = self.project.table("parent"), self.project.table("child")
         names = ["parent_sk", *parent.key, "version"]
         kinds = {c.name: c.redshift for c in self.pipeline.model("dim_parent").checked}
@@ -203,13 +205,12 @@ class Check:
             surrogates[str(row[0])] = (key, int(str(row[-1])))
         found = {
             key: (*row[:-1], surrogates.get(row[-1], f"no version {row[-1]}"))
-            for key, row in self._gold_rows("joined", child.key).items()
+            for key, row in self._gold_rows(name, child.key).items()
         }
-        wanted = expected.joined()
         for key, row in wanted.items():
             if row[-1] is not None and row[-1][1] == -1 and key in found:  # cannot be known
                 wanted[key] = (*row[:-1], found[key][-1])
-        yield from self._same("gold.joined", wanted, found)
+        yield from self._same(f"gold.{name}", wanted, found)
 
 
 _HISTORY = ("version", "valid_from", "valid_to", "is_current")

@@ -195,15 +195,26 @@ class Expected:
 
     def joined(self) -> dict[Key, tuple[Any, ...]]:
         """The fact's rows: last what its lookup should find, as (parent's key, version) or None."""
-        versions = self.parents.versions()
         found = {}
-        for key, row in self.layer.live["child"].items():
-            reference = tuple(row[ours] for ours, _ in self.project.references)
+        for key, row, reference, looked_up in self._looked_up():
             own = [*key, *reference, row["grp"] or "none", row["num"], row["moment"]]
-            seen = _valid(versions.get(reference, []), row["moment"])
-            looked_up = None if seen is None else (_canonical(reference), seen)
             found[_canonical(key)] = (*_canonical(own), *self._of_parent(row), looked_up)
         return found
+
+    def alone(self) -> dict[Key, tuple[Any, ...]]:
+        """The rows of the fact of one table, last its lookup as in `joined`."""
+        return {
+            _canonical(key): (*_canonical([*key, *reference, row["moment"]]), looked_up)
+            for key, row, reference, looked_up in self._looked_up()
+        }
+
+    def _looked_up(self) -> Iterator[tuple[Key, Row, Key, tuple[Key, int] | None]]:
+        """Each child: its key, row, reference, and the version of its parent that was valid at its moment."""
+        versions = self.parents.versions()
+        for key, row in self.layer.live["child"].items():
+            reference = tuple(row[ours] for ours, _ in self.project.references)
+            seen = _valid(versions.get(reference, []), row["moment"])
+            yield key, row, reference, None if seen is None else (_canonical(reference), seen)
 
     def rolled(self) -> dict[Key, tuple[Any, ...]]:
         """Members and total by the first column of the reference."""

@@ -20,7 +20,7 @@ class Project:
 
     schema: str
     tables: tuple[TableShape, ...]
-    models: frozenset[str]  # of joined, dim_parent, dim_child, rolled, grouped
+    models: frozenset[str]  # of joined, alone, dim_parent, dim_child, rolled, grouped
     extra: dict[str, dict[str, Any]] = field(default_factory=dict)  # more keys of a table's entry
 
     def table(self, name: str) -> TableShape:
@@ -40,7 +40,7 @@ class Project:
 def choose(chance: random.Random, schema: str, tables: list[TableShape]) -> Project:
     """A project with the models that a trial's luck gives."""
     models = {"joined", "dim_parent"}
-    models |= {chance.choice(("dim_child", "rolled"))}
+    models |= chance.choice(({"dim_child"}, {"rolled", "alone"}))
     if chance.random() < 0.8:
         models.add("grouped")
     return Project(schema, tuple(tables), frozenset(models))
@@ -100,6 +100,10 @@ def _entries(project: Project) -> dict[str, Any]:
         **{"kind": "upsert", "key": list(child.key), "inputs": {"child": "key", "parent": touches}},
         "lookups": {"parent_sk": lookup},
     }
+    entries["alone"] = {  # its dimension's table is not among its inputs: only the lookup follows it
+        **{"kind": "upsert", "key": list(child.key), "inputs": {"child": "key"}},
+        "lookups": {"parent_sk": lookup},
+    }
     entries["rolled"] = {
         **{"kind": "upsert", "key": ["ref"]},
         "inputs": {"child": "SELECT DISTINCT c.r0 AS ref FROM changed c"},
@@ -115,6 +119,7 @@ def _models(project: Project) -> dict[str, tuple[bool, str, str]]:
         "dim_parent": _dim_parent,
         "dim_child": _dim_child,
         "joined": _joined,
+        "alone": _alone,
         "rolled": _rolled,
         "grouped": _grouped,
     }
@@ -174,6 +179,14 @@ def _joined(project: Project) -> tuple[bool, str, str]:
     columns += [("grp", "VARCHAR(32)"), ("num", "INTEGER"), ("moment", "TIMESTAMP")]
     columns += [(f"parent_{n}", _redshift(parent, n)) for n in ("label", "num")]
     return False, select, _ddl("joined", [*columns, ("parent_sk", "BIGINT NOT NULL")], list(child.key))
+
+
+def _alone(project: Project) -> tuple[bool, str, str]:
+    child = project.table("child")
+    names = [*child.key, *(ours for ours, _ in project.references), "moment"]
+    columns = [(name, _redshift(child, name)) for name in names]
+    ddl = _ddl("alone", [*columns, ("parent_sk", "BIGINT NOT NULL")], list(child.key))
+    return False, f"SELECT {', '.join(f'c.{name}' for name in names)}\nFROM child c\n", ddl
 
 
 def _rolled(project: Project) -> tuple[bool, str, str]:

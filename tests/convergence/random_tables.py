@@ -148,7 +148,7 @@ def value(chance: random.Random, column: ColumnShape) -> Any:
         case "grp":
             return chance.choice(("a", "b", "c", "d"))
         case "moment":
-            return EPOCH + timedelta(seconds=chance.choice((-86_400, 0, 60, 600, 3_600, 50_000)))
+            return EPOCH + timedelta(seconds=chance.choice((-86_400, 0, 3_600, 50_000, 10**6, 10**7)))
     return VALUES[column.mysql](chance)
 
 

@@ -119,15 +119,16 @@ class SourceModel:
         self.clock += timedelta(seconds=self.chance.choice(steps))
         return self.clock
 
-    def transaction(self) -> None:
-        """Some random statements, committed or rolled back."""
+    def transaction(self, table: str | None = None) -> None:
+        """Some random statements, committed or rolled back; of one table only, if it is named."""
+        names = [table] if table else list(self.tables)
         at = self.tick()
         self._set_clock(at)
         before = {name: dict(table.rows) for name, table in self.tables.items()}
         self.run("BEGIN")
         self._open = []
         for _ in range(self.chance.randint(1, 4)):
-            self._statement(self.tables[self.chance.choice(list(self.tables))])
+            self._statement(self.tables[self.chance.choice(names)])
         if self.chance.random() < 0.07:
             self.run("ROLLBACK")
             for name, rows in before.items():

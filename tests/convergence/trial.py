@@ -139,11 +139,11 @@ class Trial:
     def _tell(self, what: str) -> None:
         self.report.plot.append(what)
 
-    def _write(self, transactions: int) -> None:
-        """Transactions at the source, with replication reading meanwhile or not."""
-        self._tell(f"{transactions} transactions")
+    def _write(self, transactions: int, table: str | None = None) -> None:
+        """Transactions at the source (of one table, if it is named), with replication reading meanwhile or not."""
+        self._tell(f"{transactions} transactions" + (f" of {table}" if table else ""))
         for _ in range(transactions):
-            self.source.transaction()
+            self.source.transaction(table)
             self.report.events["transaction"] += 1
             if self.replication.generation and not self._is_loaded():
                 self.replication.mark()
@@ -386,6 +386,10 @@ class Trial:
         self.bronze.seen |= set(self.bronze.keys())
         self._tell("the last run")
         self._whole_run()
+        if "alone" in self.project.models:
+            self._write(self.chance.randint(3, 6), "parent")  # its facts stay as they are
+            self.replication.catch_up()
+            self._whole_run()
 
     def _compare(self, when: str) -> None:
         from medallion_glue.lakehouse import Lakehouse
