@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,6 +24,7 @@ from medallion_glue.relations import waves
 from medallion_glue.replay import Replayed, replay
 from medallion_glue.silver import SilverTable, TableReport
 from medallion_glue.step_file import fitted
+from medallion_glue.telling import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +80,11 @@ def take_tables(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str])
     def take(silver: SilverTable) -> TableReport:
         house.enter(silver.table.name)
         since = arguments.get("replay", "none")
-        return _take(silver, arguments["generation"], full_name(silver.table) in loaded, since)
+        began = time.monotonic()
+        report = _take(silver, arguments["generation"], full_name(silver.table) in loaded, since)
+        if report.state != "failed":
+            tell(f"{report.table}: taken, read {report.read} in {time.monotonic() - began:.1f} s")
+        return report
 
     def judge(silver: SilverTable) -> TableReport:
         return _judge(silver, reports[silver.table.name])
@@ -90,7 +96,7 @@ def take_tables(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str])
             reports |= {report.table: report for report in pool.map(step, group)}
     for silver in tables:
         report = reports[silver.table.name]
-        print(f"{report.table}: {report.state}, read {report.read}, live {report.rows}", flush=True)
+        tell(f"{report.table}: {report.state}, read {report.read}, live {report.rows}")
         yield report
 
 

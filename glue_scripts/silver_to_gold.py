@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from medallion_glue.ledger import quality_batches, silver_step
 from medallion_glue.models import GoldModel, pin_tables
 from medallion_glue.objects import put_json
 from medallion_glue.staging import Staged, load_batches, write_rows
+from medallion_glue.telling import tell
 
 PARALLEL = 2
 
@@ -67,17 +69,19 @@ def stage_models(house: Lakehouse, pipeline: Pipeline, arguments: dict[str, str]
 
     def stage(name: str) -> Staged | None:
         gold = GoldModel(house.apart(name), pipeline, pins, pipeline.model(name))
+        began = time.monotonic()
         try:
-            return stage_model(gold, known.get(name), arguments["full"] == "true", arguments)
+            staged = stage_model(gold, known.get(name), arguments["full"] == "true", arguments)
         except Exception as error:
             raise ModelFailed(f"{name}: {one_line(error)}") from error
+        if staged is not None:
+            note = f", {staged.note}" if staged.note else ""
+            took = f"in {time.monotonic() - began:.1f} s"
+            tell(f"{name}: {staged.upserts} upserts, {staged.deletes} deletes {took}{note}")
+        return staged
 
     with ThreadPoolExecutor(PARALLEL) as pool:
-        for staged in pool.map(stage, names):
-            if staged is not None:
-                told = f", {staged.note}" if staged.note else ""
-                print(f"{staged.model}: {staged.upserts} upserts, {staged.deletes} deletes{told}", flush=True)
-                yield staged
+        yield from (staged for staged in pool.map(stage, names) if staged is not None)
 
 
 def _staged_names(models: str, pipeline: Pipeline) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -69,8 +70,20 @@ def gold_columns(pipeline: Pipeline, assets: Assets) -> dict[str, tuple[str, ...
     found = {model.name: tuple(c.name for c in model.checked) for model in pipeline.models}
     found |= _other_tables(pipeline, assets)
     for name, select in _view_selects(pipeline, assets):
-        found[name] = tuple(select.named_selects)
+        found[name] = view_columns(select, found)
     return found
+
+
+def view_columns(select: Any, shapes: Shapes) -> tuple[str, ...]:
+    """Names of a view's columns, those behind a `*` among them; no column of a `*` over what is not known."""
+    from sqlglot.errors import SqlglotError
+    from sqlglot.optimizer.qualify import qualify
+
+    if select.is_star:
+        schema = {name: dict.fromkeys(names, "text") for name, names in shapes.items()}
+        with contextlib.suppress(SqlglotError):
+            select = qualify(_bare(select, "redshift"), schema=schema, dialect="redshift")
+    return tuple(name for name in select.named_selects if name != "*")
 
 
 def origins(sql: Any, columns: Iterable[str], shapes: Shapes, dialect: str) -> Origins:
@@ -161,7 +174,7 @@ def _add_views(made: _Made, pipeline: Pipeline, assets: Assets) -> None:
     for name, columns in _other_tables(pipeline, assets).items():
         made.nodes[f"gold.{name}"] = Node(f"gold.{name}", "table", columns)
     for name, select in _view_selects(pipeline, assets):
-        node = Node(f"gold.{name}", "view", tuple(select.named_selects))
+        node = Node(f"gold.{name}", "view", view_columns(select, made.shapes("gold")))
         made.read(node, select, "gold", node.columns, "redshift", "view")
 
 

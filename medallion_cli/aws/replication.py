@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
 
-LOADED = "Table completed"  # DMS's TableState once a full load has ended
+WAITING = "Before load"  # DMS's TableState of a table that is not being loaded yet
+LOADED = "Table completed"  # once its full load has ended
 BROKEN = ("Table error", "Table cancelled", "Table does not exist")
 
 
@@ -28,7 +29,15 @@ class TableStatistics:
     deletes: int
     last_change: datetime | None
     loaded_at: datetime | None = None  # when its newest full load ended
+    load_began: datetime | None = None
     ddls: int = 0  # statements such as ALTER TABLE
+
+    @property
+    def load_seconds(self) -> float:
+        """How long its newest full load took; 0 where DMS does not tell."""
+        return (
+            (self.loaded_at - self.load_began).total_seconds() if self.loaded_at and self.load_began else 0.0
+        )
 
     @property
     def changes(self) -> int:
@@ -158,5 +167,6 @@ def _statistics(entry: dict[str, Any]) -> TableStatistics:
         deletes=entry.get("Deletes", 0),
         last_change=entry.get("LastUpdateTime"),
         loaded_at=entry.get("FullLoadEndTime"),
+        load_began=entry.get("FullLoadStartTime"),
         ddls=entry.get("Ddls", 0),
     )

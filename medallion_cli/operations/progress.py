@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SILVER = "Bronze to silver"
 JOBS = {SILVER: "BronzeToSilverJob", "Silver to gold": "SilverToGoldJob"}
 # The lines that bronze_to_silver.py and silver_to_gold.py print.
-LINE = re.compile(r"^(\w+): (?:\w+, read (\d+), live \d+|(\d+) upserts, (\d+) deletes)")
+LINE = re.compile(r"^(\w+): (?:taken, read (\d+)|(\d+) upserts, (\d+) deletes) in ([\d.]+) s")
 LOOK_SECONDS = 2.0  # between looks into the log
 
 
@@ -63,10 +63,10 @@ class Progress:
             told = list(self._told(phase))
         except MedallionError:
             return  # progress is a kindness: the run goes on without it
-        for name, rows in told:
+        for name, rows, seconds in told:
             if name not in self.through[phase]:
                 self.through[phase][name] = rows
-                yield Finished(name, f"{rows:,} rows", phase, kept=True)
+                yield Finished(name, with_rate(rows, seconds), phase, kept=True)
         if told or self.usual:
             yield self._progressed(phase)
 
@@ -82,8 +82,8 @@ class Progress:
             tables = Replication(self.target, self.outputs).tables()
             self.expected = sum(t.full_load_rows + t.changes for t in tables if t.table in self.names)
 
-    def _told(self, phase: str) -> Iterator[tuple[str, int]]:
-        """(table or model, rows) of the job's lines."""
+    def _told(self, phase: str) -> Iterator[tuple[str, int, float]]:
+        """(table or model, rows, seconds) of the job's lines."""
         runs = job_runs(self.target, self.outputs[JOBS[phase]], 5)
         streams = [run.id for run in runs if run.run_id == self.run_id]
         if not streams:
@@ -92,7 +92,7 @@ class Progress:
         group = f"/aws-glue/{self.settings.prefix}/output"
         for line in lines(self.target, group, since, None, streams):
             if match := LINE.match(line.text):
-                yield match[1], sum(int(n) for n in match.groups()[1:] if n)
+                yield match[1], sum(int(n) for n in match.groups()[1:4] if n), float(match[5])
 
     def _progressed(self, phase: str) -> Progressed:
         done, took = self.through[phase], time.monotonic() - self.began[phase]
@@ -100,5 +100,14 @@ class Progress:
         total = self.expected if self.expected >= rows else 0
         rate = rows / took if took > 0 else 0.0
         left = (total - rows) / rate if total and rate else self.usual - took
-        unit = f"rows, {rate:,.0f} a second" if rows else "rows"
-        return Progressed(phase, rows, total or None, unit, left if left > 0 else None)
+        return Progressed(phase, rows, total or None, rate_unit(rows, took), left if left > 0 else None)
+
+
+def with_rate(rows: int, seconds: float) -> str:
+    """`1,200 rows, 400 a second`."""
+    return f"{rows:,} {rate_unit(rows, seconds)}"
+
+
+def rate_unit(rows: int, seconds: float) -> str:
+    """`rows, 400 a second`; no rate where nothing was moved, or in no time."""
+    return f"rows, {rows / seconds:,.0f} a second" if rows and seconds > 0 else "rows"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medallion_cli.aws.replication import LOADED, Replication, TableStatistics
+from medallion_cli.aws.replication import LOADED, WAITING, Replication, TableStatistics
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted, Progressed, Started
 from medallion_cli.operations import generations, marks, paused, source_database, source_settings
+from medallion_cli.operations.progress import rate_unit, with_rate
 
 if TYPE_CHECKING:
     from medallion_cli.aws.session import Target
@@ -22,6 +23,7 @@ HEARTBEAT = ("medallion", "heartbeat")
 PATIENCE = 900.0  # seconds for DMS to change its state
 STILL_SECONDS = 10.0  # without a row loaded, until the source is looked at
 STEP = "replication"
+LOAD = "full load"
 HOW = {"start-replication": "started", "resume-processing": "resumed", "reload-target": "loading anew"}
 # The mark of generation and binlog position where the task stopped, which DMS forgets with the task. DMS starts only tasks
 # without a full load at a position: a task that is replaced loads a new generation, and this tells what it might have missed.
@@ -236,8 +238,8 @@ def _loaded(
     tables = replication.tables()
     if tables and all(t.state == LOADED for t in tables):
         return
-    yield Started("full load")
-    still = _Stillness(target, outputs)
+    yield Started(LOAD)
+    still, began, told = _Stillness(target, outputs), time.monotonic(), dict[str, str]()
     while True:
         tables = replication.tables()
         rows = sum(t.full_load_rows for t in tables)
@@ -247,13 +249,25 @@ def _loaded(
             raise MedallionError(
                 f"full load of {bad[0].table}: {bad[0].state}", hint="medallion replicate reload"
             )
+        yield from _each(tables, told)
         if tables and all(t.state == LOADED for t in tables):
-            yield Finished("full load", f"{rows:,} rows of {len(tables)} tables")
+            yield Finished(LOAD, f"{rows:,} rows of {len(tables)} tables")
             return
         _running(replication)
-        yield Progressed("full load", rows, None, "rows")
+        yield Progressed(LOAD, rows, None, rate_unit(rows, time.monotonic() - began))
         yield from still.look(tables)
         time.sleep(min(settings.poll_seconds, 1))
+
+
+def _each(tables: list[TableStatistics], told: dict[str, str]) -> Iterator[Event]:
+    """Tables that have begun to load, and those that are through; `told` knows what was said of which."""
+    for table in tables:
+        if table.table not in told and table.state != WAITING:
+            told[table.table] = ""
+            yield Started(table.table, LOAD)
+        if table.state == LOADED and not told.get(table.table):
+            told[table.table] = with_rate(table.full_load_rows, table.load_seconds)
+            yield Finished(table.table, told[table.table], LOAD, kept=True)
 
 
 class _Stillness:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from warehouse_case import EPOCH, Case, comparable
 
+from medallion_cli.operations.progress import LINE
+
 pytestmark = pytest.mark.engine
 FOREVER = datetime(9999, 12, 31)
 
@@ -57,6 +59,20 @@ def small(case: Case) -> Case:
     case.load("products", [product(1, 1, "Anvil", "2.50"), product(2, 2, "Bow")])
     case.load("sales", [sale(1, 1, 1, 2), sale(1, 2, 2, 1), sale(2, 1, 9, 1)])
     return case
+
+
+def test_what_the_jobs_tell_is_what_a_run_shows(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    """`medallion run` reads rows and seconds of each table and model from these lines, as they come."""
+    run(small(case))
+    told = [match for line in capsys.readouterr().out.splitlines() if (match := LINE.match(line))]
+    assert {match[1]: match[2] or (match[3], match[4]) for match in told} == {
+        "brands": ("2", "0"),
+        "products": "2",
+        "sales": "3",
+        "dim_product": ("2", "0"),
+        "fact_sales": ("3", "0"),
+    }
+    assert [match[2] for match in told if match[1] == "brands"] == ["2", None]
 
 
 def test_the_first_run_stages_every_model_in_full(case: Case) -> None:

@@ -43,6 +43,7 @@ class Environment:
         self.database, self.reason = "available", ""
         self.task, self.started, self.message = "running", True, ""
         self.starts: list[str] = []
+        self.statistics: dict[str, Document] = {}  # more of what DMS tells of a table
         self.tables = [
             ("shop", "orders", "Table completed", 5),
             ("medallion", "heartbeat", "Table completed", 1),
@@ -108,7 +109,8 @@ class Environment:
 
     def _describe_table_statistics(self, given: Document) -> Document:
         names = ("SchemaName", "TableName", "TableState", "FullLoadRows")
-        return {"TableStatistics": [dict(zip(names, table, strict=True)) for table in self.tables]}
+        told = [dict(zip(names, table, strict=True)) for table in self.tables]
+        return {"TableStatistics": [entry | self.statistics.get(entry["TableName"], {}) for entry in told]}
 
     def _describe_endpoints(self, given: Document) -> Document:
         return {"Endpoints": [{"S3Settings": {"BucketFolder": self.generation}}]}

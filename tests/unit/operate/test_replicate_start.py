@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from clock import Clock, stopped
 from fake_environment import OUTPUTS, Environment
 
 from medallion_cli.errors import AwsError, MedallionError
-from medallion_cli.events import Event, Noted, Progressed
+from medallion_cli.events import Event, Finished, Noted, Progressed, Started
 from medallion_cli.operations import replicate, source_database
 
 
@@ -105,6 +106,25 @@ def test_a_load_that_stands_still_though_the_source_answers_goes_on(
             environment.tables = [("shop", "orders", "Table completed", 5)]
     assert "5 rows of 1 tables" in str(told[-1])
     assert environment.asked.count("source:reachable") < 6
+
+
+def test_a_load_tells_each_table_with_its_rate(environment: Environment, clock: Clock) -> None:
+    environment.tables = [("shop", "orders", "Full load", 3), ("shop", "items", "Before load", 0)]
+    began, loaded = datetime(2026, 1, 1), {"FullLoadRows": 50, "TableState": "Table completed"}
+    times = {"FullLoadStartTime": began, "FullLoadEndTime": began + timedelta(seconds=5)}
+    told: list[Event] = []
+    for event in replicate.start(environment, OUTPUTS, environment.settings):  # type: ignore[arg-type]
+        told.append(event)
+        if clock.now > 10:
+            environment.statistics = {"orders": loaded | times, "items": loaded}
+    parts = [event for event in told if getattr(event, "within", "") == "full load"]
+    assert parts == [
+        Started("orders", "full load"),
+        Finished("orders", "50 rows, 10 a second", "full load", kept=True),
+        Started("items", "full load"),
+        Finished("items", "50 rows", "full load", kept=True),
+    ]
+    assert told[-1] == Finished("full load", "100 rows of 2 tables")
 
 
 def test_a_task_that_starts_slowly_is_shown(

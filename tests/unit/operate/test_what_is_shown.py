@@ -49,7 +49,12 @@ ERRORS = {
     "MED-VER-001 names itself": None,
     "no model 'x'": None,
 }
-OUTPUT = ("orders: appended, read 1000, live 990", "noise", "brands: appended, read 0, live 12")
+OUTPUT = (
+    "orders: taken, read 1000 in 4.0 s",
+    "noise",
+    "brands: taken, read 0 in 0.2 s",
+    "orders: appended, read 1000, live 990",
+)
 
 
 @pytest.mark.parametrize("text", ERRORS)
@@ -257,7 +262,7 @@ def test_the_first_run_tells_tables_that_are_through_with_rate_and_rest(
 ) -> None:
     told = _looked(monkeypatch, None, {"orders": 1000, "brands": 0, "items": 3000, "heartbeat": 7})
     assert [(e.step, e.detail) for e in told if isinstance(e, Finished)] == [
-        ("orders", "1,000 rows"),
+        ("orders", "1,000 rows, 250 a second"),
         ("brands", "0 rows"),
     ]
     assert told[-1] == Progressed("Bronze to silver", 1000, 4000, "rows, 100 a second", pytest.approx(30.0))

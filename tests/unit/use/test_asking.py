@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import urllib.error
 import urllib.request
 from datetime import date
@@ -18,7 +19,7 @@ from medallion_cli.commands.lineage_view import document
 from medallion_cli.commands.shell import _history, candidates
 from medallion_cli.dashboard import Measure, Slice, Visual, load_dashboard
 from medallion_cli.errors import MedallionError, UsageError
-from medallion_cli.lineage import lineage
+from medallion_cli.lineage import gold_columns, lineage
 from medallion_cli.operations.dashboard import Answer
 from medallion_cli.operations.dashboard_server import Asked, server
 from medallion_cli.operations.dashboard_slices import MOST_ROWS, Cube, cubes
@@ -95,6 +96,26 @@ ROWS = (
     (date(2026, 1, 1), None, Decimal("7")),
     (date(2026, 2, 1), "a", Decimal("0.205")),
 )
+
+
+def test_columns_behind_a_star_are_followed(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "sql", tmp_path / "sql")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    views = {
+        "v_newest": "SELECT f.*, 1 AS one FROM gold.fact_sales f",
+        "v_of_it": "SELECT * FROM (SELECT * FROM gold.v_newest) x",
+        "v_unknown": "SELECT * FROM gold.nowhere",
+    }
+    for name, select in views.items():
+        text = f"CREATE OR REPLACE VIEW gold.{name} AS\n{select}\n"
+        (tmp_path / "sql" / "redshift" / "views" / f"{name}.sql").write_text(text)
+    assets = Assets((tmp_path, ROOT))
+    graph = lineage(load_pipeline(assets), assets, load_dashboard(ASSETS))
+    of_fact = graph.nodes["gold.fact_sales"].columns
+    assert graph.nodes["gold.v_newest"].columns == graph.nodes["gold.v_of_it"].columns == (*of_fact, "one")
+    assert graph.nodes["gold.v_unknown"].columns == ()
+    assert ("gold.v_newest.revenue", "gold.v_of_it.revenue") in graph.columns
+    assert {"v_newest", "v_of_it"} <= gold_columns(load_pipeline(assets), assets).keys()
 
 
 def test_a_slice_is_exact_and_says_each_text_once() -> None:
