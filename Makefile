@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE # tests start hundreds of processes: compiling 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "Python 3.11 or 3.12 is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[local,dev]'
 	touch $@
 
 demo: $(INSTALLED)
@@ -51,7 +51,7 @@ check: $(INSTALLED)
 # checkov pins an older boto3: it gets an environment of its own
 $(SCANNER):
 	$(PYTHON) -m venv $(VENV)-scan
-	$(VENV)-scan/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
+	$(VENV)-scan/bin/python -m pip install --quiet --no-compile --disable-pip-version-check checkov==3.3.30
 
 scan: $(INSTALLED) $(SCANNER)
 	$(BIN)/python .ci/security_scan.py $(SCANNER)

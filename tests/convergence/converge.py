@@ -13,7 +13,6 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -38,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
         tell(report, options.plot)
     summary(reports, time.monotonic() - started)
     if options.report:
-        Path(options.report).write_text(json.dumps([asdict(report) for report in reports]))
+        Path(options.report).write_text(json.dumps([vars(report) for report in reports]))
     missing = 0 if options.seconds or options.first else len(chosen(options)) - len(reports)
     if missing:
         print(f"{missing} trials did not take place")

@@ -334,6 +334,9 @@ class Trial:
         if not old.merged and newest:
             return
         again = self.chance.random() < 0.6
+        gone_past = any(staged.merged for staged in self.staged[self.staged.index(old) + 1 :])
+        if not old.merged and again and not gone_past:
+            return  # gold still stands where this run was staged from: merging it is no replay
         what = f"run {old.run_id[-1]} {'COPYed and ' if again else ''}merged again, {'' if old.merged else 'not '}merged before"
 
         def replay() -> None:
