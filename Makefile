@@ -1,5 +1,6 @@
 # `make demo`: the whole pipeline on this machine. `make test`: every test but those of `make test-recovery`, which are long: kills,
-# broken situations, drift, replays, a database that exists, the documents. `make test-fast`: no engines.
+# broken situations, drift, replays, a database that exists, the documents. `make test-fast`: no engines,
+# and none of the tests that check the whole project again for each of hundreds of mistakes.
 # `make convergence TRIALS=200 SEED=1`: random changes and faults, every tenth trial over the whole stack; gold must equal the source.
 # `make mutants`: breaks one rule of the product after the other and shows which the trials find.
 # `make check`: style, types, layers, specification. `make scan`: checkov over the templates.
@@ -30,7 +31,7 @@ test-recovery: $(INSTALLED)
 	$(BIN)/python -m pytest -m recovery
 
 test-fast: $(INSTALLED)
-	$(PYTEST) -m 'not engine'
+	$(PYTEST) -m 'not engine and not broad'
 
 TRIALS ?= 20
 SEED ?= 1

@@ -13,6 +13,7 @@ from strict_calls import Call, RefusedByModel
 
 from medallion_cli.operations import own_calls
 
+pytestmark = pytest.mark.broad
 MODELS = botocore.session.get_session()
 
 

@@ -16,6 +16,7 @@ from medallion_cli.operations.validation.check import check
 from medallion_cli.operations.validation.project import Project, read_project
 from medallion_cli.operations.validation.schedules import expression_fault
 
+pytestmark = pytest.mark.broad
 ROOT = Path(__file__).parents[3]
 SAKILA = ROOT / "tests" / "projects" / "sakila"
 FOLDERS = ("configs", "sql", "glue_scripts", "infra_templates")

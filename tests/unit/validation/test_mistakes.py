@@ -9,6 +9,8 @@ from mistakes import MISTAKES, Mistake
 from medallion_cli.operations.findings import Finding
 from medallion_cli.operations.validation.check import check
 
+pytestmark = pytest.mark.broad
+
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: m.name)
 def test_a_mistake_is_told(draft: Draft, mistake: Mistake) -> None:
