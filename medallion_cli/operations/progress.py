@@ -44,6 +44,7 @@ class Progress:
         self.names = [row["table"] for row in arrived]
         self.expected, self.usual = 0, 0.0
         self.began: dict[str, float] = {}
+        self.first: datetime | None = None  # when the first table was begun: Spark needs its time to start
         self.through: dict[str, dict[str, int]] = {}
         self.due = 0.0
 
@@ -54,7 +55,7 @@ class Progress:
         begins = phase not in self.began
         if begins:
             self.began[phase] = time.monotonic()
-            self.through[phase] = {}
+            self.through[phase], self.first = {}, None
             yield from (Started(name, phase) for name in (self.names if phase == SILVER else ()))
         self.due = time.monotonic() + LOOK_SECONDS
         try:
@@ -63,7 +64,9 @@ class Progress:
             told = list(self._told(phase))
         except MedallionError:
             return  # progress is a kindness: the run goes on without it
-        for name, rows, seconds in told:
+        for name, rows, seconds, ended in told:
+            begun = ended - timedelta(seconds=seconds)
+            self.first = min(self.first or begun, begun)
             if name not in self.through[phase]:
                 self.through[phase][name] = rows
                 yield Finished(name, with_rate(rows, seconds), phase, kept=True)
@@ -82,8 +85,8 @@ class Progress:
             tables = Replication(self.target, self.outputs).tables()
             self.expected = sum(t.full_load_rows + t.changes for t in tables if t.table in self.names)
 
-    def _told(self, phase: str) -> Iterator[tuple[str, int, float]]:
-        """(table or model, rows, seconds) of the job's lines."""
+    def _told(self, phase: str) -> Iterator[tuple[str, int, float, datetime]]:
+        """(table or model, rows, seconds, when it was through) of the job's lines."""
         runs = job_runs(self.target, self.outputs[JOBS[phase]], 5)
         streams = [run.id for run in runs if run.run_id == self.run_id]
         if not streams:
@@ -92,15 +95,17 @@ class Progress:
         group = f"/aws-glue/{self.settings.prefix}/output"
         for line in lines(self.target, group, since, None, streams):
             if match := LINE.match(line.text):
-                yield match[1], sum(int(n) for n in match.groups()[1:4] if n), float(match[5])
+                yield match[1], sum(int(n) for n in match.groups()[1:4] if n), float(match[5]), line.at
 
     def _progressed(self, phase: str) -> Progressed:
         done, took = self.through[phase], time.monotonic() - self.began[phase]
         rows = sum(done.values())
         total = self.expected if self.expected >= rows else 0
-        rate = rows / took if took > 0 else 0.0
+        moving = (datetime.now(UTC) - self.first).total_seconds() if self.first else 0.0
+        moving = moving if 0 < moving < took else took
+        rate = rows / moving if moving > 0 else 0.0
         left = (total - rows) / rate if total and rate else self.usual - took
-        return Progressed(phase, rows, total or None, rate_unit(rows, took), left if left > 0 else None)
+        return Progressed(phase, rows, total or None, rate_unit(rows, moving), left if left > 0 else None)
 
 
 def with_rate(rows: int, seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -249,7 +250,7 @@ def _loaded(
             raise MedallionError(
                 f"full load of {bad[0].table}: {bad[0].state}", hint="medallion replicate reload"
             )
-        yield from _each(tables, told)
+        yield from each_table(tables, told)
         if tables and all(t.state == LOADED for t in tables):
             yield Finished(LOAD, f"{rows:,} rows of {len(tables)} tables")
             return
@@ -259,15 +260,17 @@ def _loaded(
         time.sleep(min(settings.poll_seconds, 1))
 
 
-def _each(tables: list[TableStatistics], told: dict[str, str]) -> Iterator[Event]:
+def each_table(tables: list[TableStatistics], told: dict[str, str]) -> Iterator[Event]:
     """Tables that have begun to load, and those that are through; `told` knows what was said of which."""
+    of_name = Counter(table.table for table in tables)
     for table in tables:
-        if table.table not in told and table.state != WAITING:
-            told[table.table] = ""
-            yield Started(table.table, LOAD)
-        if table.state == LOADED and not told.get(table.table):
-            told[table.table] = with_rate(table.full_load_rows, table.load_seconds)
-            yield Finished(table.table, told[table.table], LOAD, kept=True)
+        name = table.table if of_name[table.table] == 1 else f"{table.schema}.{table.table}"
+        if name not in told and table.state != WAITING:
+            told[name] = ""
+            yield Started(name, LOAD)
+        if table.state == LOADED and not told.get(name):
+            told[name] = with_rate(table.full_load_rows, table.load_seconds)
+            yield Finished(name, told[name], LOAD, kept=True)
 
 
 class _Stillness:

@@ -162,8 +162,8 @@ def _query(where: str, sql: str, columns: list[str], views: Mapping[str, list[st
             "a view of sql/redshift/views and its columns",
             "MED-DSH-003",
         )
-    if selected(sql, "redshift") != columns:
-        what = f"declares {', '.join(columns)}; the query returns {', '.join(selected(sql, 'redshift'))}"
+    if (given := selected(sql, "redshift", known)) != columns:
+        what = f"declares {', '.join(columns)}; the query returns {', '.join(given)}"
         yield Finding(f"{where}.CustomSql.Columns", what, "the query's columns, in order", "MED-DSH-004")
 
 

@@ -160,7 +160,17 @@ def _views(views: Mapping[str, str], gold: Names) -> Iterator[Finding]:
             )
         if fault := unknown_names(text, "redshift", tuple(known.items())):
             yield Finding(where, fault, "columns of gold's tables and of earlier views", "MED-MOD-002")
-        known[name] = tuple(selected(text, "redshift"))
+        known[name] = tuple(selected(text, "redshift", tuple(known.items())))
+
+
+def view_columns(views: Mapping[str, str], gold: Names) -> dict[str, list[str]]:
+    """What each view returns, over gold's tables and the views before it; one that does not parse returns nothing."""
+    known, found = dict(gold), dict[str, list[str]]()
+    for name, text in views.items():
+        if parse_fault(text, "redshift") is None:
+            found[name] = selected(text, "redshift", tuple(known.items()))
+            known[name] = tuple(found[name])
+    return found
 
 
 @cache
@@ -179,12 +189,16 @@ def parse_fault(sql: str, dialect: str) -> str | None:
 
 
 @cache
-def selected(sql: str, dialect: str) -> list[str]:
-    """Names of the columns that a statement returns."""
+def selected(sql: str, dialect: str, known: Names = ()) -> list[str]:
+    """Names of the columns that a statement returns; a `*` stays one, unless over tables that are `known`."""
     import sqlglot
+
+    from medallion_cli.lineage import view_columns as followed
 
     statement = sqlglot.parse_one(sql, read=dialect)
     query = statement.expression if isinstance(statement, sqlglot.exp.Create) else statement
+    if known and query is not None:
+        return list(followed(query, dict(known)))
     return [str(name) for name in query.named_selects] if query is not None else []
 
 

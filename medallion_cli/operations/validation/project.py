@@ -15,7 +15,7 @@ from medallion_cli.operations.findings import Finding
 from medallion_cli.operations.template import parse_template
 from medallion_cli.operations.validation.copy_contract import staged_files, staging_tables
 from medallion_cli.operations.validation.documents import Document
-from medallion_cli.operations.validation.models import parse_fault, selected
+from medallion_cli.operations.validation.models import gold_columns, view_columns
 
 if TYPE_CHECKING:
     from medallion_cli.dashboard import Dashboard
@@ -54,8 +54,7 @@ class Project:
     @property
     def view_columns(self) -> dict[str, list[str]]:
         """What each view returns; one that does not parse returns nothing."""
-        parsed = {name: sql for name, sql in self.views.items() if parse_fault(sql, "redshift") is None}
-        return {name: selected(sql, "redshift") for name, sql in parsed.items()}
+        return view_columns(self.views, gold_columns(self.pipeline, self.tables))
 
 
 def read_project(assets: Assets) -> tuple[Project | None, list[Finding]]:

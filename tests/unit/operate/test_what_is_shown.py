@@ -24,8 +24,8 @@ from medallion_cli.commands import health, local
 from medallion_cli.commands.context import Invocation
 from medallion_cli.commands.screens import finding_lines, frame_lines, gantt, status_lines
 from medallion_cli.console import Terminal
-from medallion_cli.events import Finished, Progressed
-from medallion_cli.operations import logs, progress, runs
+from medallion_cli.events import Finished
+from medallion_cli.operations import logs, progress, replicate, runs
 from medallion_cli.operations import status as of_environment
 from medallion_cli.operations.doctor.catalogue import finding
 from medallion_cli.operations.doctor.causes import code_of_error
@@ -265,7 +265,25 @@ def test_the_first_run_tells_tables_that_are_through_with_rate_and_rest(
         ("orders", "1,000 rows, 250 a second"),
         ("brands", "0 rows"),
     ]
-    assert told[-1] == Progressed("Bronze to silver", 1000, 4000, "rows, 100 a second", pytest.approx(30.0))
+    last = told[-1]
+    assert (last.step, last.done, last.total) == ("Bronze to silver", 1000, 4000)
+    # The first table was begun 4 s ago, 6 s after the job: Spark's start says nothing of the rest.
+    assert last.left == pytest.approx(12.0, abs=1.0)
+
+
+def test_tables_of_one_name_in_two_schemas_are_told_apart_in_a_full_load() -> None:
+    begun = datetime.now(UTC)
+    tables = [
+        TableStatistics(schema, name, LOADED, rows, 0, 0, 0, None, begun + timedelta(seconds=2), begun)
+        for schema, name, rows in (("shop", "orders", 10), ("archive", "orders", 4), ("shop", "brands", 6))
+    ]
+    told = dict[str, str]()
+    assert [(e.step, e.detail) for e in replicate.each_table(tables, told) if isinstance(e, Finished)] == [
+        ("shop.orders", "10 rows, 5 a second"),
+        ("archive.orders", "4 rows, 2 a second"),
+        ("brands", "6 rows, 3 a second"),
+    ]
+    assert list(replicate.each_table(tables, told)) == []
 
 
 @pytest.mark.parametrize(("took", "left"), [(10.0, 40.0), (60.0, None)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -55,6 +56,15 @@ def test_templates_are_checked_with_each_environments_values(draft: Draft) -> No
     draft.parameter("prod", "ReplicationClass", "dms.x9.large")
     places = [f.where for f in check(draft.project, set()) if f.code == "MED-PRP-002"]
     assert places == ["configs/prod.yaml parameters.ReplicationClass"]
+
+
+def test_a_visual_may_stand_on_a_view_that_selects_every_column(draft: Draft) -> None:
+    views = draft.project.views
+    for name in [visual.view for visual in draft.project.dashboard.visuals]:
+        base = re.sub(rf"gold\.{name}\b", f"gold.{name}_base", views.pop(name))
+        views[f"{name}_base"] = base
+        views[name] = f"CREATE OR REPLACE VIEW gold.{name} AS SELECT * FROM gold.{name}_base"
+    assert list(check(draft.project, set())) == []
 
 
 def test_nothing_is_said_twice(draft: Draft) -> None:
