@@ -127,7 +127,7 @@ def summary(reports: list[Report], seconds: float) -> None:
         each = sorted(report.seconds for report in reports if report.kind == kind)
         print(f"seconds a trial of the {kind}: median {each[len(each) // 2]:.1f}, longest {each[-1]:.1f}")
     print(f"seconds {seconds:.0f} · rows compared {sum(r.compared for r in reports)}")
-    print(f"divergences {len(diverged)} {diverged or ''}")
+    print(f"divergences {len(diverged)} {diverged or ''}".rstrip())
     for title, counts in (("at the source", events), ("faults", faults)):
         print(f"{title}: {sum(counts.values())}")
         for kind, count in sorted(counts.items()):
