@@ -80,6 +80,7 @@ class Rooms:
 
         if self.jvm.running and self.spark is not None:
             self.spark.stop()
+            SparkContext._gateway.shutdown()  # or py4j frees objects in a JVM that is gone, and complains
         self.jvm.stop()
         SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
         SparkSession._instantiatedSession = self.spark = None
