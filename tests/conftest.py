@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -14,6 +15,9 @@ import strict_calls
 # Each test's Spark lives for minutes: optimising its code for a long run costs a quarter of its CPU time. With that off,
 # Java would also make the room for compiled code so small that a session of some minutes runs interpreted.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m")
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and every process of the tests would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MOST_MEMORY = 4 << 30  # bytes of the process that runs tests; one GiB is what all of them together need
 

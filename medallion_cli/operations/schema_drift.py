@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Of SHOW CREATE TABLE: a counter, and collations that MariaDB alone has.
 OF_SERVER = re.compile(r"\s+AUTO_INCREMENT=\d+|\s+COLLATE[ =]\w*uca1400\w*", re.IGNORECASE)
+WIDTH = re.compile(r"^((?:tiny|small|medium|big)?int)\((?!1\))\d+\)", re.IGNORECASE)  # for show; MySQL 8.4 tells none
 _TOKENS = re.compile(
     r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|/\*.*?\*/|(?:--[ \t]|#)[^\n]*|--\n|;|.", re.DOTALL
 )
@@ -24,7 +25,7 @@ _TOKENS = re.compile(
 
 @dataclass(frozen=True)
 class Difference:
-    """One column that is not as in the project: added, dropped or retyped; types are MySQL's."""
+    """One column that is not as in the project: added, dropped or retyped; types are MySQL's, told without display widths."""
 
     column: str
     change: str
@@ -33,7 +34,7 @@ class Difference:
     like: str = ""  # the column that it seems to have been
 
     def __str__(self) -> str:
-        types = " → ".join(kind for kind in (self.was, self.now) if kind)
+        types = " → ".join(WIDTH.sub(r"\1", kind) for kind in (self.was, self.now) if kind)
         hint = f", looks like a rename of {self.like}" if self.like else ""
         return f"{self.column} {self.change} ({types}{hint})"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medallion_cli.assets import Assets
+from medallion_cli.ddl import Column
 from medallion_cli.errors import UsageError
 from medallion_cli.operations.schema_drift import differences, is_same, statement_of, updated
 from medallion_cli.spec import Pipeline, load_pipeline
@@ -49,7 +51,10 @@ def test_what_differs_is_told_by_name_wherever_a_column_stands(pipeline: Pipelin
     found[5][1] = "varchar(900)"
     found.insert(0, ["coupon", "int(11)"])
     told = [str(one) for one in differences(pipeline.table("orders"), found)]
-    assert told == ["note retyped (varchar(500) → varchar(900))", "coupon added (int(11))"]
+    assert told == ["note retyped (varchar(500) → varchar(900))", "coupon added (int)"]
+    number = Column("n", "int(11)", False)
+    table = replace(pipeline.table("orders"), columns=(number,))
+    assert str(differences(table, [("n", "bigint(20)")])[0]) == "n retyped (int → bigint)"
 
 
 def test_a_column_of_the_same_type_at_the_same_place_looks_renamed(pipeline: Pipeline) -> None:
