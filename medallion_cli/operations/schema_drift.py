@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # Of SHOW CREATE TABLE: a counter, and collations that MariaDB alone has.
 OF_SERVER = re.compile(r"\s+AUTO_INCREMENT=\d+|\s+COLLATE[ =]\w*uca1400\w*", re.IGNORECASE)
-WIDTH = re.compile(r"^((?:tiny|small|medium|big)?int)\((?!1\))\d+\)", re.IGNORECASE)  # for show; MySQL 8.4 tells none
+# The display width of an integer: MariaDB shows it, MySQL 8.4 only that of a Boolean, tinyint(1).
+WIDTH = re.compile(r"^((?:tiny|small|medium|big)?int)\((?!1\))\d+\)", re.IGNORECASE)
 _TOKENS = re.compile(
     r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|/\*.*?\*/|(?:--[ \t]|#)[^\n]*|--\n|;|.", re.DOTALL
 )
