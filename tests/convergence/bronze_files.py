@@ -55,6 +55,12 @@ class BronzeFiles:
                 faults["bronze: load without Op"] += 1
         self.seen |= set(self.keys())
 
+    def hold(self, faults: Counter[str]) -> None:
+        """Every file that no run has seen is late."""
+        for key in self.new():
+            self._act("file late", key)
+            faults["bronze: file late"] += 1
+
     def release(self) -> None:
         """The late files arrive."""
         for key, path in self.held.items():

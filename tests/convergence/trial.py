@@ -337,6 +337,10 @@ class Trial:
         gone_past = any(staged.merged for staged in self.staged[self.staged.index(old) + 1 :])
         if not old.merged and again and not gone_past:
             return  # gold still stands where this run was staged from: merging it is no replay
+        self._replay(old, again)
+
+    def _replay(self, old: Staged, again: bool) -> None:
+        """Merges a run once more, `again` with its COPY: refused, or without effect."""
         what = f"run {old.run_id[-1]} {'COPYed and ' if again else ''}merged again, {'' if old.merged else 'not '}merged before"
 
         def replay() -> None:
@@ -393,6 +397,26 @@ class Trial:
             self._write(self.chance.randint(3, 6), "parent")  # its facts stay as they are
             self.replication.catch_up()
             self._whole_run()
+        self.bronze.seen |= set(self.bronze.keys())
+        kept, self.chance = self.chance, random.Random(f"the last of {self.report.seed}")
+        if self.faulty and self.chance.random() < 0.4:
+            self._late_at_last()
+        self.chance = kept
+        left = [staged for staged in self.staged if not staged.merged]
+        if left:  # by now gold has gone past it
+            self._replay(left[0], again=True)
+
+    def _late_at_last(self) -> None:
+        """Files come after newer versions of their keys were taken, and no later load or change makes up for them."""
+        for late in (True, False):
+            self._write(self.chance.randint(3, 6), "parent")
+            self.replication.catch_up()
+            if late:
+                self.bronze.hold(self.report.faults)
+        self._whole_run()
+        self._tell("late files arrive")
+        self.bronze.release()
+        self._whole_run()
 
     def _compare(self, when: str) -> None:
         from medallion_glue.lakehouse import Lakehouse
