@@ -157,7 +157,7 @@ def test_what_is_kept_out_is_listed_from_the_newest_runs() -> None:
         "a": {
             "in_quarantine": 0,
             "dropped": 2,
-            "expectations": [rule, rule | {"rows": 0}],
+            "expectations": [rule, rule | {"rows": 0}, rule | {"rows": 0, "new": 1}],
             "run_id": "run-1",
         },
         "b": {"set_aside": [file]},
