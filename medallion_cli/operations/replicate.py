@@ -6,11 +6,11 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from medallion_cli.aws.replication import LOADED, WAITING, Replication, TableStatistics
+from medallion_cli.aws.replication import BROKEN, LOADED, WAITING, Replication, TableStatistics
 from medallion_cli.errors import MedallionError
 from medallion_cli.events import Event, Finished, Noted, Progressed, Started
 from medallion_cli.operations import generations, marks, paused, source_database, source_settings
@@ -179,7 +179,9 @@ def catch_up(
     yield from start(target, outputs, settings)
     yield Started("bronze")
     await_now(target, outputs, settings)
-    tables = [_since(table, before.get((table.schema, table.table))) for table in replication.tables()]
+    now = replication.tables()
+    _refuse_broken(now, "replication")
+    tables = [_since(table, before.get((table.schema, table.table))) for table in now]
     moved = [t for t in tables if (t.schema, t.table) != HEARTBEAT]
     total = sum(t.changes + t.full_load_rows for t in moved)
     yield Finished("bronze", f"{total:,} rows arrived")
@@ -244,12 +246,7 @@ def _loaded(
     while True:
         tables = replication.tables()
         rows = sum(t.full_load_rows for t in tables)
-        if bad := [
-            t for t in tables if t.state in ("Table error", "Table cancelled", "Table does not exist")
-        ]:
-            raise MedallionError(
-                f"full load of {bad[0].table}: {bad[0].state}", hint="medallion replicate reload"
-            )
+        _refuse_broken(tables, LOAD)
         yield from each_table(tables, told)
         if tables and all(t.state == LOADED for t in tables):
             yield Finished(LOAD, f"{rows:,} rows of {len(tables)} tables")
@@ -258,6 +255,13 @@ def _loaded(
         yield Progressed(LOAD, rows, None, rate_unit(rows, time.monotonic() - began))
         yield from still.look(tables)
         time.sleep(min(settings.poll_seconds, 1))
+
+
+def _refuse_broken(tables: Iterable[TableStatistics], what: str) -> None:
+    """MedallionError when DMS has given a table up, be it since the command has begun: what it misses nobody would notice."""
+    for table in tables:
+        if table.state in BROKEN:
+            raise MedallionError(f"{what} of {table.table}: {table.state}", hint="medallion replicate reload")
 
 
 def each_table(tables: list[TableStatistics], told: dict[str, str]) -> Iterator[Event]:

@@ -52,7 +52,7 @@ ERRORS: tuple[tuple[str, str], ...] = (
     (r"purged|binlog position is not available|\b1236\b", "MED-DMS-032"),
     (r"replication (is failed|failed)", "MED-DMS-031"),
     (r"replication is (stopped|ready)", "MED-DMS-030"),
-    (r"full load of \S+: Table", "MED-DMS-034"),
+    (r"(full load|replication) of \S+: Table", "MED-DMS-034"),
 )  # fmt: skip
 
 
