@@ -67,6 +67,14 @@ def spark(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     jvm.stop()
 
 
+@pytest.fixture(autouse=True)
+def _documents_of_generations_are_for_one_test(objects: Path) -> Iterator[None]:
+    """Every schema has its own tables in the one bucket, and all of them the same folders."""
+    yield
+    for path in (objects / "artifacts" / "generations").glob("*.json"):
+        path.unlink()
+
+
 @pytest.fixture
 def case(spark: Any, objects: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """A source schema and a silver database of the test's own."""

@@ -18,14 +18,6 @@ pytestmark = pytest.mark.engine
 TABLES = ("brands", "products", "sales")
 
 
-@pytest.fixture(autouse=True)
-def documents(objects: Path) -> Any:
-    """Documents of generations are for one test."""
-    yield
-    for path in (objects / "artifacts" / "generations").glob("*.json"):
-        path.unlink()
-
-
 def brand(number: int, name: str | None = None, **more: object) -> dict[str, object]:
     return {"brand_id": number, "name": name, **more}
 
