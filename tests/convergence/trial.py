@@ -50,6 +50,7 @@ class Trial:
             self._prepare()
             self._play()
             self._heal()
+            self._end()
             self._compare("at the end")
             if self.chance.random() < 0.3:
                 self._rebuild()
@@ -398,10 +399,15 @@ class Trial:
             self.replication.catch_up()
             self._whole_run()
         self.bronze.seen |= set(self.bronze.keys())
+
+    def _end(self) -> None:
+        """What nothing makes up for any more; drawn apart, so that all before it stays as its seed has it."""
         kept, self.chance = self.chance, random.Random(f"the last of {self.report.seed}")
-        if self.faulty and self.chance.random() < 0.4:
-            self._late_at_last()
-        self.chance = kept
+        try:
+            if self.faulty and self.chance.random() < 0.4:
+                self._late_at_last()
+        finally:
+            self.chance = kept
         left = [staged for staged in self.staged if not staged.merged]
         if left:  # by now gold has gone past it
             self._replay(left[0], again=True)

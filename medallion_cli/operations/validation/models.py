@@ -148,7 +148,7 @@ def _touches(model: Model, table: str, sql: str, silver: Names) -> Iterator[Find
 
 
 def _views(views: Mapping[str, str], gold: Names) -> Iterator[Finding]:
-    known = dict(gold)
+    known, returned = dict(gold), view_columns(views, gold)
     for name, text in views.items():
         where = f"sql/redshift/views/{name}.sql"
         if fault := parse_fault(text, "redshift"):
@@ -160,7 +160,7 @@ def _views(views: Mapping[str, str], gold: Names) -> Iterator[Finding]:
             )
         if fault := unknown_names(text, "redshift", tuple(known.items())):
             yield Finding(where, fault, "columns of gold's tables and of earlier views", "MED-MOD-002")
-        known[name] = tuple(selected(text, "redshift", tuple(known.items())))
+        known[name] = tuple(returned[name])
 
 
 def view_columns(views: Mapping[str, str], gold: Names) -> dict[str, list[str]]:

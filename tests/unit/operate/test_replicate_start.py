@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -188,3 +189,20 @@ def test_a_start_after_an_interrupted_reload_loads_the_new_generation(
 
 def interrupt(given: Any) -> Any:
     raise KeyboardInterrupt
+
+
+def test_a_table_that_is_given_up_while_bronze_is_waited_for_is_no_success(
+    environment: Environment, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target: Any = environment
+    seen = replicate.Replication.tables
+
+    def given_up(self: Any) -> Any:
+        return [replace(table, state="Table error") for table in seen(self)]
+
+    def wait(*_: object) -> None:
+        monkeypatch.setattr(replicate.Replication, "tables", given_up)
+
+    monkeypatch.setattr(replicate, "await_now", wait)
+    with pytest.raises(MedallionError, match=r"replication of \w+: Table error"):
+        list(replicate.catch_up(target, OUTPUTS, target.settings))

@@ -42,6 +42,7 @@ ERRORS = {
     "An error occurred (ExpiredToken) when calling GetCallerIdentity": "MED-ENV-001",
     "the source database shop-source is stopped": "MED-SRC-001",
     "replication is stopped: nothing brings changes": "MED-DMS-030",
+    "replication of parts: Table error": "MED-DMS-034",
     "run-20260101T000000Z-abcd failed: orders: schema drift at the source: a added (int)": "MED-SIL-010",
     "run-20260101T000000Z-abcd failed: canceling statement due to lock timeout": "MED-GLD-004",
     "run-20260101T000000Z-abcd aborted": "MED-RUN-002",
